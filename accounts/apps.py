@@ -1,0 +1,7 @@
+"""App configuration of the accounts."""
+
+from django.apps import AppConfig
+
+
+class AccountsConfig(AppConfig):
+    name = "accounts"

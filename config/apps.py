@@ -1,0 +1,8 @@
+"""App configuration of config itself: it holds the commands that set the whole house up."""
+
+from django.apps import AppConfig
+
+
+class ConfigConfig(AppConfig):
+    name = "config"
+    label = "house"

@@ -1,0 +1,171 @@
+"""`bin/serve`: database, migrations, starter data, then web, workers and scheduler under one supervisor."""
+
+import argparse
+import errno
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from honcho.environ import parse_procfile
+from honcho.manager import Manager
+
+from config import postgres
+from config.environment import PROJECT, data_dir, kept_secret
+
+NEEDED_BYTES = 512 * 1024**2  # what the database, the starter data and the previews need to begin with
+STEPS = 5
+
+
+class CannotServe(Exception):
+    """One line that says what is wrong and what to do."""
+
+
+def main(argv: list[str]) -> int:
+    arguments = _arguments(argv)
+    folder = data_dir()
+    try:
+        _check_port(arguments.host, arguments.port)
+        _check_folder(folder)
+        _environment(arguments)
+        _prepare(folder)
+        return _supervise(arguments, folder)
+    except (CannotServe, postgres.PostgresError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        print(f"error: the disk that holds {folder} is full: free some space and run this again.", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        _stop_database(folder)
+
+
+def _arguments(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bin/serve", description="Run the adapter registry on this machine.")
+    parser.add_argument("--host", default=os.environ.get("HOST", "127.0.0.1"))
+    parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "8000")))
+    parser.add_argument("--no-demo", action="store_true", help="start empty: no demo accounts, no starter adapters")
+    return parser.parse_args(argv)
+
+
+def _step(number: int, text: str) -> None:
+    print(f"[{number}/{STEPS}] {text}", flush=True)
+
+
+def _check_port(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise CannotServe(
+                f"port {port} on {host} cannot be used ({error.strerror}). Stop what uses it, or choose another: "
+                f"bin/serve --port {port + 1}"
+            ) from error
+
+
+def _check_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".write-probe"
+        probe.write_text("")
+        probe.unlink()
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise
+        raise CannotServe(
+            f"the data folder {folder} cannot be written ({error.strerror}). "
+            "Change its owner, or set DATA_DIR to another folder."
+        ) from error
+    free = shutil.disk_usage(folder).free
+    if free < NEEDED_BYTES:
+        raise CannotServe(
+            f"only {free // 1024**2} MB are free where {folder} lies, and {NEEDED_BYTES // 1024**2} MB are needed. "
+            "Free some space, or set DATA_DIR to a folder on another disk."
+        )
+
+
+def _environment(arguments: argparse.Namespace) -> None:
+    host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
+    os.environ["BIND"] = f"{host}:{arguments.port}"
+    shown = "127.0.0.1" if arguments.host in {"0.0.0.0", "::"} else host  # noqa: S104 (asked for by the user)
+    os.environ.setdefault("PUBLIC_URL", f"http://{shown}:{arguments.port}")
+    # Threads that spin while they wait slow small tensors down by two orders of magnitude on few cores.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ["NO_DEMO"] = "1" if arguments.no_demo else ""
+
+
+def _prepare(folder: Path) -> None:
+    if os.environ.get("DATABASE_URL"):
+        _step(1, "database: the server named by DATABASE_URL")
+    else:
+        _step(1, "database: starting the embedded PostgreSQL")
+        postgres.start(folder)
+        postgres.create_database(folder)
+    for name in ("broker/messages", "broker/processed", "broker/control"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    _step(2, "database: bringing the tables up to date")
+    _manage("migrate", "--verbosity", "0")
+    _manage("createcachetable")
+    _step(3, "catalogue: base models, licences, rights statement")
+    _manage("load_catalogue")
+    if os.environ["NO_DEMO"]:
+        _step(4, "starter data: not wanted")
+    else:
+        _step(4, "starter data: demo accounts and adapters")
+        _manage("load_starter")
+
+
+def _manage(*arguments: str) -> None:
+    done = subprocess.run([sys.executable, "manage.py", *arguments], cwd=PROJECT, check=False)
+    if done.returncode:
+        raise CannotServe(f"`manage.py {' '.join(arguments)}` failed; what it said is above.")
+
+
+def _supervise(arguments: argparse.Namespace, folder: Path) -> int:
+    _step(5, "starting web, workers and scheduler")
+    manager = Manager()
+    with open(PROJECT / "Procfile") as file:
+        for name, command in parse_procfile(file.read()).processes.items():
+            manager.add_process(name, f"exec {command}", cwd=str(PROJECT), env=dict(os.environ))
+    threading.Thread(target=_announce, args=(folder,), daemon=True).start()
+    manager.loop()
+    return 0 if manager.returncode in (0, 130, -2, -15) else int(manager.returncode or 0)
+
+
+def _announce(folder: Path) -> None:
+    url = os.environ["PUBLIC_URL"]
+    probe = f"http://{os.environ['BIND'].replace('0.0.0.0', '127.0.0.1').replace('[::]', '[::1]')}/healthz"  # noqa: S104
+    for _ in range(300):
+        try:
+            with urllib.request.urlopen(probe, timeout=2):  # noqa: S310 (our own address)
+                break
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    else:
+        return
+    print(f"\nReady: {url}   (API: {url}/api/docs, stop with Ctrl-C)")
+    if not os.environ["NO_DEMO"]:
+        password = kept_secret(folder / "demo-password")
+        print(f"Demo accounts: ada (creator), grace (company), mo (moderator); password of all: {password}\n")
+    sys.stdout.flush()
+
+
+def _stop_database(folder: Path) -> None:
+    if not os.environ.get("DATABASE_URL") and (postgres.cluster_dir(folder) / "PG_VERSION").exists():
+        postgres.stop(folder)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""Django settings: `development` (the default), `production` and `test`, all on `base`."""

@@ -1,0 +1,8 @@
+"""Settings of `bin/serve`: one machine, embedded services, a secret of its own."""
+
+from config import environment as env
+from config.settings.base import *
+
+DEBUG = env.flag("DEBUG", False)
+SECRET_KEY = env.text("SECRET_KEY") or env.kept_secret(DATA_DIR / "secret-key")
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "*")

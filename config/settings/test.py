@@ -1,0 +1,22 @@
+"""Settings of the test suite: cheap hashing, files in a folder of their own, tasks run when they are told."""
+
+from config import environment as env
+from config.settings.base import *
+
+SECRET_KEY = "test-only-secret-key-that-guards-nothing-at-all"
+DATA_DIR = env.data_dir() / "test" / (env.text("TEST_DATABASE_NAME") or "main")
+MEDIA_ROOT = DATA_DIR / "files"
+UPLOAD_DIR = DATA_DIR / "uploads"
+KEYS_DIR = DATA_DIR / "keys"
+STORAGES["default"] = {
+    "BACKEND": "django.core.files.storage.FileSystemStorage",
+    "OPTIONS": {"location": str(MEDIA_ROOT), "base_url": None},
+}
+DATABASES["default"]["TEST"] = {"NAME": env.text("TEST_DATABASE_NAME") or "test_registry"}
+DATABASES["default"]["CONN_MAX_AGE"] = 0
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+CELERY_BROKER_URL = "memory://"
+CELERY_BROKER_TRANSPORT_OPTIONS = {}
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+WHITENOISE_AUTOREFRESH = True

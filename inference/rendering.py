@@ -1,0 +1,186 @@
+"""Rendering a preview job: the base, the adapter at each strength, the marks, the pictures on the version.
+
+Imported by workers only: it loads torch.
+"""
+
+import hashlib
+import logging
+import time
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from billiard.exceptions import SoftTimeLimitExceeded
+from django.conf import settings
+from django.db import transaction
+from PIL import Image
+
+from inference.engine import (
+    AdapterError,
+    BaseSpec,
+    Cancelled,
+    EngineError,
+    RenderRequest,
+    applied,
+    load_base,
+    make_local_certificate,
+    mark_png,
+    read_adapter,
+    render,
+)
+from inference.models import PreviewJob
+from inference.plan import Picture, preview_plan
+from inference.services import job_finish, job_progress, preview_lease
+from inference.states import JobState
+from registry.models import Version, VersionImage
+from registry.services.listing import adapter_refresh
+from registry.storage import local_copy, store_bytes
+
+log = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_REPORTS = 0.5
+
+
+@lru_cache(maxsize=1)
+def _pipeline(family: str, location: str) -> Any:
+    """The base in memory; one at a time, because each fills a good part of a GPU."""
+    return load_base(BaseSpec(family=family, location=location, device=settings.PREVIEW_DEVICE))
+
+
+def preview_render(*, job_id: str, worker: str) -> None:
+    """Render the job unless another worker holds it; safe to call again at any time."""
+    job = preview_lease(job_id=job_id, worker=worker)
+    if job is None:
+        return
+    try:
+        _render(job)
+    except Cancelled:
+        job_finish(job=job, state=JobState.CANCELLED)
+    except (AdapterError, EngineError) as error:
+        job_finish(job=job, state=JobState.FAILED, problem=_problem(error))
+    except SoftTimeLimitExceeded:
+        job_finish(job=job, state=JobState.FAILED, problem=TOO_LONG)
+    except MemoryError:
+        job_finish(job=job, state=JobState.FAILED, problem=OUT_OF_MEMORY)
+
+
+def _problem(error: AdapterError | EngineError) -> dict[str, str]:
+    return {"what": error.what, "why": error.why, "remedy": error.remedy}
+
+
+TOO_LONG = {
+    "what": "The rendering took too long and was stopped.",
+    "why": "A preview may take half an hour at most.",
+    "remedy": "Press retry when the workers are less busy.",
+}
+OUT_OF_MEMORY = {
+    "what": "The worker ran out of memory.",
+    "why": "The base model and the adapter together need more than it has.",
+    "remedy": "Ask the administrator to render this base model on a larger worker.",
+}
+
+
+def _render(job: PreviewJob) -> None:
+    version = job.version
+    base = version.base_model
+    pipe = _pipeline(base.family, settings.BASE_MODEL_LOCATIONS[base.slug])
+    file = version.files.select_related("blob").get(is_primary=True)
+    with local_copy(file.blob.storage_key) as path:
+        adapter = read_adapter(path)
+    finished = {(image.row, image.column) for image in version.images.all()} if job.attempts > 1 else set()
+    for done, picture in enumerate(preview_plan(version)):
+        if (picture.row, picture.column) in finished:
+            continue
+        report = _reporter(job, done)
+        report(0, picture.settings.steps)
+        _keep(job, version, picture, _picture(pipe, adapter, picture, report))
+    with transaction.atomic():
+        if job_finish(job=job, state=JobState.DONE):
+            adapter_refresh(adapter=version.adapter)
+    PreviewJob.objects.filter(pk=job.pk, state=JobState.DONE).update(pictures_done=job.pictures_total, step=0)
+
+
+def _picture(pipe: Any, adapter: Any, picture: Picture, report: Any) -> Image.Image:
+    sampling = picture.settings
+    request = RenderRequest(
+        prompt=picture.prompt,
+        seed=picture.seed,
+        steps=sampling.steps,
+        guidance=sampling.guidance,
+        width=sampling.width,
+        height=sampling.height,
+    )
+    if picture.strength == 0:
+        return render(pipe, request, on_step=report)
+    with applied(pipe, adapter, weight=picture.strength):
+        return render(pipe, request, on_step=report)
+
+
+def _reporter(job: PreviewJob, done: int) -> Any:
+    """A callback that writes the progress at most twice a second, and stops the work when it was cancelled."""
+    last = 0.0
+
+    def report(step: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < SECONDS_BETWEEN_REPORTS and step:
+            return
+        last = now
+        if not job_progress(job=job, pictures_done=done, step=step, steps=total):
+            raise Cancelled
+
+    return report
+
+
+def _keep(job: PreviewJob, version: Version, picture: Picture, image: Image.Image) -> None:
+    """Mark the picture as AI-generated, store it, and put it on the version, unless the job went to another."""
+    facts = _facts(version, picture, image)
+    content = mark_png(image, facts, certificate=_certificate())
+    digest = hashlib.sha256(content).hexdigest()
+    key = f"images/{version.pk}/{digest}.png"
+    store_bytes(content=content, key=key)
+    with transaction.atomic():
+        held = PreviewJob.objects.select_for_update().filter(pk=job.pk, lease_token=job.lease_token)
+        if not held.filter(state=JobState.RUNNING).exists():
+            raise Cancelled
+        VersionImage.objects.update_or_create(
+            version=version,
+            row=picture.row,
+            column=picture.column,
+            defaults={**_row(version, picture, image), "storage_key": key, "sha256": digest, "marks": MARKS},
+        )
+
+
+MARKS = {"iptc": "trainedAlgorithmicMedia", "c2pa": True}
+
+
+def _certificate() -> Any:
+    return make_local_certificate(Path(settings.KEYS_DIR) / "c2pa")
+
+
+def _row(version: Version, picture: Picture, image: Image.Image) -> dict[str, Any]:
+    return {
+        "prompt": picture.prompt,
+        "seed": picture.seed,
+        "steps": picture.settings.steps,
+        "guidance": picture.settings.guidance,
+        "sampler": "",
+        "strength": picture.strength,
+        "base_model": version.base_model.slug,
+        "width": image.width,
+        "height": image.height,
+    }
+
+
+def _facts(version: Version, picture: Picture, image: Image.Image) -> dict[str, Any]:
+    return {
+        "prompt": picture.prompt,
+        "seed": picture.seed,
+        "steps": picture.settings.steps,
+        "guidance": picture.settings.guidance,
+        "width": image.width,
+        "height": image.height,
+        "base_model": version.base_model.name,
+        "adapter": str(version),
+        "strength": picture.strength,
+    }

@@ -1,0 +1,63 @@
+"""The previews of a version: their strip, their live progress, cancel and retry."""
+
+import uuid
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts.errors import NotFound
+from inference.models import PreviewJob
+from inference.services import preview_cancel, preview_retry
+from registry.models import Version
+from registry.permissions import AdapterPermission
+from registry.selectors.access import access_version, access_version_by_id, adapter_permissions
+
+
+@require_safe
+def previews(request: HttpRequest, owner: str, name: str, number: int) -> HttpResponse:
+    version = access_version(actor=request.user, owner=owner, name=name, number=number)
+    return _fragment(request, version)
+
+
+@login_required
+@require_POST
+def cancel(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    job = _job_to_manage(request, pk)
+    preview_cancel(job=job, actor=request.user)  # type: ignore[arg-type]
+    return _fragment(request, job.version)
+
+
+@login_required
+@require_POST
+def retry(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    job = _job_to_manage(request, pk)
+    preview_retry(job=job, actor=request.user)  # type: ignore[arg-type]
+    return _fragment(request, job.version)
+
+
+def _job_to_manage(request: HttpRequest, pk: uuid.UUID) -> PreviewJob:
+    job = PreviewJob.objects.filter(pk=pk).first()
+    if job is None:
+        raise NotFound("There is no such job that you may see.")
+    version = access_version_by_id(
+        actor=request.user, pk=job.version_id, permission=AdapterPermission.CONTRIBUTE
+    )
+    job.version = version
+    return job
+
+
+def _fragment(request: HttpRequest, version: Version) -> HttpResponse:
+    job = version.preview_jobs.first()
+    rows: dict[int, list[object]] = {}
+    for image in version.images.all():
+        rows.setdefault(image.row, []).append(image)
+    granted = adapter_permissions(request.user, version.adapter)
+    context = {
+        "version": version,
+        "job": job,
+        "rows": list(rows.values()),
+        "may_manage": AdapterPermission.CONTRIBUTE in granted,
+    }
+    return render(request, "inference/_previews.html", context)

@@ -1,0 +1,1 @@
+"""The registry's own API, version 1."""

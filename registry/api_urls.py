@@ -1,0 +1,29 @@
+"""Addresses of the registry's API, under /api/v1/."""
+
+from django.urls import path
+
+from registry.api import tus, views
+
+urlpatterns = [
+    path("uploads", tus.TusCreateView.as_view(), name="api_uploads"),
+    path("uploads/<uuid:pk>", tus.TusUploadView.as_view(), name="api_upload"),
+    path("base-models", views.BaseModelsView.as_view(), name="api_base_models"),
+    path("rights-statement", views.RightsStatementView.as_view(), name="api_rights_statement"),
+    path("adapters", views.AdaptersView.as_view(), name="api_adapters"),
+    path("adapters/facets", views.FacetsView.as_view(), name="api_facets"),
+    path("adapters/<str:owner>/<str:name>", views.AdapterView.as_view(), name="api_adapter"),
+    path("adapters/<str:owner>/<str:name>/versions", views.VersionsView.as_view(), name="api_versions"),
+    path(
+        "adapters/<str:owner>/<str:name>/versions/<int:number>", views.VersionView.as_view(), name="api_version"
+    ),
+    path(
+        "adapters/<str:owner>/<str:name>/versions/<int:number>/withdraw",
+        views.WithdrawView.as_view(),
+        name="api_withdraw",
+    ),
+    path(
+        "adapters/<str:owner>/<str:name>/versions/<int:number>/download",
+        views.GateView.as_view(),
+        name="api_download",
+    ),
+]

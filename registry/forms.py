@@ -1,0 +1,149 @@
+"""Forms of the registry's pages."""
+
+from typing import Any
+
+from django import forms
+
+from accounts.models import Membership, Namespace, Organisation, User
+from governance.policy import ASKED_USES
+from governance.rulebook import current_ruleset
+from registry.models import BaseModel, RightsStatement
+from registry.models.adapters import ContentLevel, Visibility
+from registry.selectors.access import namespaces_for_upload
+from registry.services.adapters import NAME_PATTERN
+from registry.services.versions import Declaration
+
+USE_LABELS = {
+    "personal": "Personal: for myself, nothing earned",
+    "research": "Research",
+    "commercial-outputs": "Commercial use of the pictures",
+    "hosted-service": "Offer it as a hosted service",
+    "redistribution": "Pass the file on",
+    "merging": "Merge it with other adapters",
+    "selling-weights": "Sell the weights",
+}
+USE_CHOICES = [(use.value, USE_LABELS[use.value]) for use in ASKED_USES]
+COMMERCIAL_CHOICES = [
+    ("image", "Sell pictures made with it"),
+    ("rent", "Run it as a paid service"),
+    ("sell", "Sell the adapter or merges with it"),
+]
+
+
+class UploadForm(forms.Form):
+    """One new version: where it goes, the file, and the declaration."""
+
+    owner = forms.ModelChoiceField(Namespace.objects.none(), label="Owner", empty_label=None)
+    name = forms.RegexField(
+        NAME_PATTERN.pattern,
+        max_length=60,
+        label="Name in the address",
+        help_text="Lower-case letters, digits, hyphens. An existing name gets a new version.",
+        error_messages={"invalid": "Use lower-case letters and digits, with single hyphens, dots or underscores inside."},
+    )
+    title = forms.CharField(max_length=120, required=False, help_text="What people read. Empty: the name.")
+    description = forms.CharField(widget=forms.Textarea(attrs={"rows": 4}), max_length=20_000, required=False)
+    tags = forms.CharField(max_length=500, required=False, help_text="Separated by commas.")
+    visibility = forms.ChoiceField(choices=Visibility.choices, initial=Visibility.PUBLIC)
+    content_level = forms.ChoiceField(choices=ContentLevel.choices, initial=ContentLevel.GENERAL)
+    file = forms.FileField(required=False, label="Adapter file", help_text="A .safetensors file, up to 2 GiB.")
+    upload_id = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    base_model = forms.ModelChoiceField(BaseModel.objects.all(), to_field_name="slug", empty_label="Choose…")
+    licence = forms.ChoiceField(label="Licence of the adapter")
+    credit_required = forms.BooleanField(required=False, initial=True, label="Users must credit me")
+    allow_derivatives = forms.BooleanField(required=False, initial=True, label="Others may merge and change it")
+    allow_different_licence = forms.BooleanField(
+        required=False, label="Derivatives may carry another licence"
+    )
+    commercial_use = forms.MultipleChoiceField(
+        choices=COMMERCIAL_CHOICES,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        label="Commercial use that I allow",
+        help_text="This can only narrow what the base model's licence grants.",
+    )
+    trigger_words = forms.CharField(max_length=500, required=False, help_text="Separated by commas.")
+    strength = forms.FloatField(initial=1.0, min_value=-4, max_value=4, help_text="The strength you recommend.")
+    preview_prompt = forms.CharField(max_length=500, required=False, help_text="What the preview shows.")
+    training_sources = forms.CharField(
+        widget=forms.Textarea(attrs={"rows": 3}),
+        max_length=5000,
+        label="What was it trained on?",
+        help_text="Name the sources of the pictures and under which right you used them.",
+    )
+    depicts_real_person = forms.ChoiceField(
+        choices=[("no", "No"), ("yes", "Yes, it depicts a real person")],
+        widget=forms.RadioSelect,
+        label="Does it depict a real person?",
+    )
+    rights = forms.BooleanField(label="I affirm the statement above.")
+    rights_edition = forms.CharField(widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, actor: User, statement: RightsStatement, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["owner"].queryset = namespaces_for_upload(actor).order_by("slug")  # type: ignore[attr-defined]
+        licences = sorted(current_ruleset().licences.values(), key=lambda licence: licence.name)
+        self.fields["licence"].choices = [("", "Choose…"), *((lic.id, lic.name) for lic in licences)]  # type: ignore[attr-defined]
+        self.fields["rights_edition"].initial = statement.edition
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if not data.get("upload_id") and not data.get("file"):
+            self.add_error("file", "Choose the adapter file.")
+        return data
+
+    def declaration(self) -> Declaration:
+        """What the form declares, as the service takes it."""
+        data = self.cleaned_data
+        return Declaration(
+            base_model=data["base_model"].slug,
+            licence_id=data["licence"],
+            training_sources=data["training_sources"],
+            depicts_real_person=data["depicts_real_person"] == "yes",
+            rights_edition=data["rights_edition"],
+            credit_required=data["credit_required"],
+            allow_derivatives=data["allow_derivatives"],
+            allow_different_licence=data["allow_different_licence"],
+            commercial_use=tuple(data["commercial_use"]),
+            trigger_words=tuple(split_words(data["trigger_words"])),
+            strength=data["strength"],
+            preview_prompts=(data["preview_prompt"],) if data["preview_prompt"] else (),
+        )
+
+    def tags(self) -> list[str]:
+        return split_words(self.cleaned_data["tags"])
+
+
+def split_words(text: str) -> list[str]:
+    """Words separated by commas, without empty ones."""
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+class UseForm(forms.Form):
+    """Which use, and on whose behalf."""
+
+    use = forms.ChoiceField(choices=USE_CHOICES, widget=forms.RadioSelect, label="What do you want to use it for?")
+    organisation = forms.ModelChoiceField(
+        Organisation.objects.none(), required=False, label="On behalf of", empty_label="Myself"
+    )
+
+    def __init__(self, *args: Any, actor: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        mine = Membership.objects.filter(user=actor).values("organisation")
+        self.fields["organisation"].queryset = Organisation.objects.filter(pk__in=mine)  # type: ignore[attr-defined]
+
+
+class EditForm(forms.Form):
+    """What an owner may change about an adapter."""
+
+    title = forms.CharField(max_length=120)
+    description = forms.CharField(widget=forms.Textarea(attrs={"rows": 8}), max_length=20_000, required=False)
+    tags = forms.CharField(max_length=500, required=False, help_text="Separated by commas.")
+    visibility = forms.ChoiceField(choices=Visibility.choices)
+    content_level = forms.ChoiceField(choices=ContentLevel.choices)
+
+
+class ReasonForm(forms.Form):
+    """Why somebody does what they do."""
+
+    reason = forms.CharField(widget=forms.Textarea(attrs={"rows": 3}), max_length=2000)

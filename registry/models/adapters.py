@@ -1,0 +1,85 @@
+"""Adapters and their tags. What search needs lies on the adapter itself, copied from its newest published version."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from accounts.models import Namespace, User
+from registry.models.bases import BaseModel
+
+LISTED = Q(listed=True)
+
+
+class Visibility(models.TextChoices):
+    PUBLIC = "public", "Everybody"
+    ORGANISATION = "organisation", "Members of the organisation"
+    PRIVATE = "private", "Only the owner"
+
+
+class ContentLevel(models.TextChoices):
+    GENERAL = "general", "General"
+    SUGGESTIVE = "suggestive", "Suggestive"
+    MATURE = "mature", "Mature"
+
+
+class Tag(models.Model):
+    name = models.CharField(max_length=40, unique=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Adapter(models.Model):
+    """An adapter under `/{owner}/{name}`: a line of versions, and a repository of revisions."""
+
+    owner = models.ForeignKey(Namespace, on_delete=models.PROTECT, related_name="adapters")
+    name = models.CharField(max_length=60)
+    title = models.CharField(max_length=120)
+    description = models.TextField(blank=True, max_length=20_000)
+    visibility = models.CharField(max_length=12, choices=Visibility.choices, default=Visibility.PUBLIC)
+    content_level = models.CharField(max_length=10, choices=ContentLevel.choices, default=ContentLevel.GENERAL)
+    tags = models.ManyToManyField(Tag, blank=True, related_name="adapters")
+    created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    # Copied from the newest published version when it is published, for search and the cards.
+    listed = models.BooleanField(default=False)  # public and something is published
+    latest = models.ForeignKey("registry.Version", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    published_at = models.DateTimeField(null=True, blank=True)
+    base_model = models.ForeignKey(BaseModel, null=True, blank=True, on_delete=models.PROTECT, related_name="adapters")
+    family = models.CharField(max_length=40, blank=True)
+    kind = models.CharField(max_length=40, blank=True)
+    licence_id = models.CharField(max_length=80, blank=True)
+    trigger_words = ArrayField(models.CharField(max_length=200), default=list, blank=True)
+    tag_names = ArrayField(models.CharField(max_length=40), default=list, blank=True)
+    permitted_uses = ArrayField(models.CharField(max_length=40), default=list, blank=True)
+    thumbnail = models.CharField(max_length=300, blank=True)
+    download_count = models.PositiveBigIntegerField(default=0)
+    rating = models.FloatField(default=0)
+    rating_count = models.PositiveIntegerField(default=0)
+    search = SearchVectorField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["owner", "name"], name="adapter_name_unique_per_owner"),
+            models.CheckConstraint(
+                name="adapter_listed_is_public_and_published",
+                condition=Q(listed=False) | Q(visibility="public", published_at__isnull=False),
+            ),
+        ]
+        indexes = [
+            GinIndex(fields=["search"], name="adapter_search"),
+            models.Index(F("published_at").desc(), F("id").desc(), name="adapter_newest", condition=LISTED),
+            models.Index(F("download_count").desc(), F("id").desc(), name="adapter_downloads", condition=LISTED),
+            models.Index(F("rating").desc(), F("id").desc(), name="adapter_rating", condition=LISTED),
+            models.Index("family", F("published_at").desc(), F("id").desc(), name="adapter_family", condition=LISTED),
+            models.Index("kind", F("published_at").desc(), F("id").desc(), name="adapter_kind", condition=LISTED),
+            GinIndex(fields=["permitted_uses", "tag_names"], name="adapter_arrays"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.owner}/{self.name}"

@@ -1,0 +1,13 @@
+"""What the registry does on its own news: one line per handler."""
+
+from typing import Any
+
+from django.dispatch import receiver
+
+from registry.signals import version_submitted
+from registry.tasks import inspect_version
+
+
+@receiver(version_submitted)
+def inspect_submitted(version_id: int, **_: Any) -> None:
+    inspect_version.delay(version_id)

@@ -1,0 +1,150 @@
+"""Fetching and authorising in one call. What is absent and what may not be read give the same answer."""
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from accounts.errors import NotFound, NotPermitted
+from accounts.models import Membership, Namespace, User
+from accounts.permissions import Role
+from registry.models import Adapter, Version
+from registry.models.adapters import Visibility
+from registry.permissions import ROLE_PERMISSIONS, AdapterPermission, AdapterRole
+from registry.states import TOMBSTONES, VersionState
+
+Actor = User | AnonymousUser
+MANAGING_ROLES = frozenset({Role.OWNER, Role.MAINTAINER})
+NEEDS_A_MODERATOR = (VersionState.IN_REVIEW, VersionState.QUARANTINED, VersionState.TAKEN_DOWN)
+
+
+def membership_role(actor: Actor, namespace: Namespace) -> AdapterRole | None:
+    """What `actor` is to everything under `namespace`; None when nothing."""
+    if not isinstance(actor, User):
+        return None
+    if namespace.user_id is not None:
+        return AdapterRole.OWNER if namespace.user_id == actor.pk else None
+    found = Membership.objects.filter(user=actor, organisation_id=namespace.organisation_id).first()
+    return AdapterRole(found.role) if found else None
+
+
+def adapter_roles(actor: Actor, adapter: Adapter) -> frozenset[AdapterRole]:
+    """Every role that `actor` has towards `adapter`; their permissions add up."""
+    roles: set[AdapterRole] = set()
+    role = membership_role(actor, adapter.owner)
+    if role is not None and _admits(role, adapter, actor):
+        roles.add(role)
+    if adapter.visibility == Visibility.PUBLIC and adapter.published_at is not None:
+        roles.add(AdapterRole.PUBLIC)
+    if isinstance(actor, User) and actor.is_moderator and _concerns_moderators(adapter):
+        roles.add(AdapterRole.MODERATOR)
+    return frozenset(roles)
+
+
+def _admits(role: AdapterRole, adapter: Adapter, actor: User | AnonymousUser) -> bool:
+    """A private adapter of an organisation is for those who run it and for who uploaded it."""
+    if adapter.visibility != Visibility.PRIVATE or role in {AdapterRole.OWNER, AdapterRole.MAINTAINER}:
+        return True
+    return adapter.created_by_id == actor.pk
+
+
+def _concerns_moderators(adapter: Adapter) -> bool:
+    if adapter.visibility == Visibility.PUBLIC:
+        return True
+    return adapter.versions.filter(state__in=NEEDS_A_MODERATOR).exists()
+
+
+def adapter_permissions(actor: Actor, adapter: Adapter) -> frozenset[AdapterPermission]:
+    """All that `actor` may do with `adapter`."""
+    return frozenset().union(*(ROLE_PERMISSIONS[role] for role in adapter_roles(actor, adapter)))
+
+
+def access_adapter(*, actor: Actor, owner: str, name: str, permission: AdapterPermission) -> Adapter:
+    """The adapter at `/{owner}/{name}`, if `actor` may read it and do this to it.
+
+    Raises NotFound (absent or unreadable) or NotPermitted (readable, but not this).
+    """
+    adapter = (
+        Adapter.objects.select_related("owner__user", "owner__organisation", "base_model", "latest", "created_by")
+        .filter(owner__slug=owner.lower(), name=name.lower())
+        .first()
+    )
+    if adapter is None:
+        raise NotFound(f"There is no adapter {owner}/{name} that you may see.")
+    _authorise(actor, adapter, permission, f"{owner}/{name}")
+    return adapter
+
+
+def _authorise(actor: Actor, adapter: Adapter, permission: AdapterPermission, label: str) -> None:
+    granted = adapter_permissions(actor, adapter)
+    if not granted & {AdapterPermission.READ, AdapterPermission.READ_UNPUBLISHED}:
+        raise NotFound(f"There is no adapter {label} that you may see.")
+    if permission not in granted:
+        raise NotPermitted(f"Your role towards {label} does not include {permission.value}.")
+
+
+def version_readable(actor: Actor, version: Version) -> bool:
+    """Published versions and tombstones are for every reader, all others for those inside."""
+    granted = adapter_permissions(actor, version.adapter)
+    if AdapterPermission.READ_UNPUBLISHED in granted:
+        return True
+    public_face = version.state == VersionState.PUBLISHED or (
+        version.state in TOMBSTONES and version.published_at is not None
+    )
+    return public_face and AdapterPermission.READ in granted
+
+
+def access_version(
+    *, actor: Actor, owner: str, name: str, number: int, permission: AdapterPermission = AdapterPermission.READ
+) -> Version:
+    """Version `number` of `/{owner}/{name}`, under the same rule as `access_adapter`."""
+    version = (
+        _versions().filter(adapter__owner__slug=owner.lower(), adapter__name=name.lower(), number=number).first()
+    )
+    return _authorised_version(actor, version, permission, f"{owner}/{name} v{number}")
+
+
+def access_version_by_id(
+    *, actor: Actor, pk: int, permission: AdapterPermission = AdapterPermission.READ
+) -> Version:
+    """The version with this id, under the same rule as `access_adapter`."""
+    return _authorised_version(actor, _versions().filter(pk=pk).first(), permission, f"version {pk}")
+
+
+def _versions() -> QuerySet[Version]:
+    return Version.objects.select_related(
+        "adapter__owner__user", "adapter__owner__organisation", "base_model", "decision", "created_by", "adapter__latest"
+    )
+
+
+def _authorised_version(
+    actor: Actor, version: Version | None, permission: AdapterPermission, label: str
+) -> Version:
+    if version is None or not version_readable(actor, version):
+        raise NotFound(f"There is no {label} that you may see.")
+    if permission not in adapter_permissions(actor, version.adapter):
+        raise NotPermitted(f"Your role towards {label} does not include {permission.value}.")
+    return version
+
+
+def adapters_visible_to(actor: Actor) -> QuerySet[Adapter]:
+    """Everything `actor` may find: what is listed, and what is published inside their own walls."""
+    listed = Q(listed=True)
+    if not isinstance(actor, User):
+        return Adapter.objects.filter(listed)
+    inside = Exists(Membership.objects.filter(user=actor, organisation_id=OuterRef("owner__organisation_id")))
+    managing = Exists(
+        Membership.objects.filter(
+            user=actor, organisation_id=OuterRef("owner__organisation_id"), role__in=MANAGING_ROLES
+        )
+    )
+    own = Q(owner__user=actor) | Q(created_by=actor) & inside
+    shared = Q(visibility__in=[Visibility.PUBLIC, Visibility.ORGANISATION]) & inside
+    return Adapter.objects.filter(listed | Q(published_at__isnull=False) & (own | shared | managing))
+
+
+def namespaces_for_upload(actor: User) -> QuerySet[Namespace]:
+    """The names that `actor` may upload under: their own and their organisations'."""
+    contributing = [Role.OWNER, Role.MAINTAINER, Role.MEMBER]
+    return Namespace.objects.filter(
+        Q(user=actor)
+        | Q(organisation__memberships__user=actor, organisation__memberships__role__in=contributing)
+    ).distinct()

@@ -1,0 +1,102 @@
+"""What the adapter's page shows: the version, its facts, its licence card, and how to use the file."""
+
+from typing import Any
+
+from django.conf import settings
+
+from registry.forms import USE_LABELS
+from registry.models import Adapter, Version
+from registry.permissions import AdapterPermission as P
+from registry.selectors.access import Actor, adapter_permissions, version_readable
+from registry.snippets import usage_snippets
+from registry.states import MEANINGS, VersionState
+
+
+def adapter_page(*, actor: Actor, adapter: Adapter) -> dict[str, Any]:
+    """The newest version that the actor may read, else an empty page for its owner."""
+    version = adapter.latest or _newest_readable(actor, adapter)
+    if version is None:
+        return _frame(actor, adapter)
+    return version_page(actor=actor, version=version)
+
+
+def _newest_readable(actor: Actor, adapter: Adapter) -> Version | None:
+    versions = adapter.versions.select_related("adapter__owner", "base_model", "decision", "created_by")
+    return next((version for version in versions if version_readable(actor, version)), None)
+
+
+def _frame(actor: Actor, adapter: Adapter) -> dict[str, Any]:
+    granted = adapter_permissions(actor, adapter)
+    versions = list(adapter.versions.select_related("adapter__owner"))
+    return {
+        "adapter": adapter,
+        "version": None,
+        "versions": [version for version in versions if version_readable(actor, version)],
+        "may_edit": P.EDIT in granted,
+        "may_publish": P.PUBLISH in granted,
+        "may_contribute": P.CONTRIBUTE in granted,
+        "sees_inside": P.READ_UNPUBLISHED in granted,
+    }
+
+
+def version_page(*, actor: Actor, version: Version) -> dict[str, Any]:
+    """Everything about one version that the actor may see."""
+    adapter = version.adapter
+    context = _frame(actor, adapter)
+    state = VersionState(version.state)
+    file = version.files.filter(is_primary=True).first()
+    context |= {
+        "version": version,
+        "state": state.value,
+        "state_meaning": MEANINGS[state],
+        "file": file,
+        "inspection": version.inspection,
+        "images": _rows(version),
+        "licence_card": licence_card(version),
+        "parents": list(version.parents.select_related("parent__adapter__owner")),
+        "descendants": _visible_descendants(actor, version),
+        "duplicate_of": _visible(actor, version.duplicate_of),
+        "snippets": usage_snippets(version=version, filename=file.path, site=settings.PUBLIC_URL) if file else [],
+        "is_tombstone": state in {VersionState.WITHDRAWN, VersionState.TAKEN_DOWN},
+        "downloadable": state is VersionState.PUBLISHED,
+        "decision": _decision(version) if context["sees_inside"] else None,
+    }
+    return context
+
+
+def _visible(actor: Actor, version: Version | None) -> Version | None:
+    return version if version is not None and version_readable(actor, version) else None
+
+
+def _visible_descendants(actor: Actor, version: Version) -> list[Version]:
+    edges = version.descendants.select_related("child__adapter__owner")
+    return [edge.child for edge in edges if version_readable(actor, edge.child)]
+
+
+def _rows(version: Version) -> list[list[Any]]:
+    """Pictures by prompt, each row by strength."""
+    rows: dict[int, list[Any]] = {}
+    for image in version.images.all():
+        rows.setdefault(image.row, []).append(image)
+    return list(rows.values())
+
+
+def _decision(version: Version) -> dict[str, Any] | None:
+    record = version.decision
+    if record is None:
+        return None
+    return {
+        "outcome": record.outcome,
+        "use": record.action,
+        "reasons": record.reasons,
+        "obligations": record.obligations,
+        "questions": record.questions,
+        "ruleset_digest": record.ruleset_digest,
+    }
+
+
+def licence_card(version: Version) -> dict[str, Any]:
+    """Each use with its answer and what narrowed it, as computed when the version was inspected."""
+    uses = version.permissions.get("uses", {})
+    rows = [{"use": use, "label": label, **uses[use]} for use, label in USE_LABELS.items() if use in uses]
+    return {"licence_id": version.licence_id, "base": version.base_model, "rows": rows}

@@ -1,0 +1,157 @@
+"""The gate: a question about a use, the acceptance of exact terms, a signed receipt, a short-lived link."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.core import signing
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from accounts.models import Organisation, User
+from governance.errors import GovernanceRefused
+from governance.models import DecisionRecord
+from governance.policy import ActorFacts, Decision, Outcome, Use
+from governance.selectors import actor_facts
+from governance.services import audit_append, decide_and_record, standing_use_remember
+from governance.signing import sign_receipt
+from registry.errors import AcceptanceNeeded, LinkExpired, NotAvailable
+from registry.models import Acceptance, Adapter, Receipt, TermsText, Version, VersionFile
+from registry.services.policy import use_request
+from registry.services.terms import notice_of, terms_of
+from registry.states import MEANINGS, VersionState
+
+SALT = "registry.delivery"
+
+
+@dataclass(frozen=True)
+class GateAnswer:
+    """What the gate says about one use: the decision on record, and the terms to accept when it allows."""
+
+    decision: Decision
+    record: DecisionRecord
+    terms: TermsText
+
+
+def require_available(version: Version) -> None:
+    """Raises NotAvailable unless the version is published."""
+    state = VersionState(version.state)
+    if state is not VersionState.PUBLISHED:
+        raise NotAvailable(f"{version} is {state.value}. {MEANINGS[state]}", state=state.value)
+
+
+@transaction.atomic
+def gate_ask(
+    *, actor: User, organisation: Organisation | None, version: Version, use: Use, facts: ActorFacts | None = None
+) -> GateAnswer:
+    """Decide whether `actor` may use `version` for `use`; the answer is put on record, yes or no."""
+    require_available(version)
+    stated = facts or actor_facts(actor=actor, organisation=organisation)
+    request = use_request(version, use, stated)
+    decision, record = decide_and_record(
+        request=request,
+        actor=actor,
+        organisation=organisation,
+        subject=("registry.version", str(version.pk), str(version)),
+        action=use.value,
+    )
+    standing_use_remember(actor=actor, organisation=organisation, use=use)
+    return GateAnswer(decision=decision, record=record, terms=terms_of(version, decision))
+
+
+def gate_accept(
+    *,
+    actor: User,
+    organisation: Organisation | None,
+    version: Version,
+    use: Use,
+    accepted_terms: str,
+    facts: ActorFacts | None = None,
+) -> Receipt:
+    """Decide again, check that exactly these terms were accepted, and issue the receipt.
+
+    Raises GovernanceRefused after the refusal is on record, AcceptanceNeeded with the terms' digest.
+    """
+    answer = gate_ask(actor=actor, organisation=organisation, version=version, use=use, facts=facts)
+    if answer.decision.outcome is not Outcome.ALLOW:
+        raise GovernanceRefused(decision=answer.decision, record=answer.record)
+    if accepted_terms != answer.terms.digest:
+        raise AcceptanceNeeded(
+            f"The terms of {version} for this use have to be accepted in their present wording.",
+            terms=answer.terms.digest,
+            text=answer.terms.text,
+        )
+    with transaction.atomic():
+        return _issue(actor, organisation, version, answer)
+
+
+def _issue(actor: User, organisation: Organisation | None, version: Version, answer: GateAnswer) -> Receipt:
+    version = Version.objects.select_for_update(of=("self",)).select_related("adapter__owner", "created_by").get(
+        pk=version.pk
+    )
+    require_available(version)
+    acceptance = Acceptance.objects.create(
+        user=actor,
+        organisation=organisation,
+        version=version,
+        use=answer.decision.use.value,
+        terms=answer.terms,
+        decision=answer.record,
+    )
+    file = version.files.get(is_primary=True)
+    notice = notice_of(version, answer.decision)
+    receipt = Receipt(acceptance=acceptance, file=file, notice=notice)
+    receipt.body = sign_receipt(_body(receipt, answer, notice))
+    receipt.save()
+    Adapter.objects.filter(pk=version.adapter_id).update(download_count=F("download_count") + 1)
+    audit_append(
+        actor=actor,
+        action="gate.accepted",
+        subject=("registry.version", str(version.pk)),
+        data={"label": str(version), "use": acceptance.use, "terms": answer.terms.digest, "receipt": str(receipt.pk)},
+    )
+    return receipt
+
+
+def _body(receipt: Receipt, answer: GateAnswer, notice: str) -> dict[str, Any]:
+    acceptance, file = receipt.acceptance, receipt.file
+    return {
+        "receipt": str(receipt.pk),
+        "registry": settings.PUBLIC_URL,
+        "issued_at": receipt.issued_at.isoformat(),
+        "adapter": str(acceptance.version.adapter),
+        "version": acceptance.version.number,
+        "file": {"path": file.path, "sha256": file.sha256, "size": file.size},
+        "recipient": acceptance.user.username,
+        "organisation": acceptance.organisation.namespace.slug if acceptance.organisation else None,
+        "use": acceptance.use,
+        "decision": str(answer.record.public_id),
+        "ruleset_digest": answer.decision.ruleset_digest,
+        "terms_sha256": answer.terms.digest,
+        "notice_sha256": hashlib.sha256(notice.encode()).hexdigest(),
+        "obligations": [duty.to_json() for duty in answer.decision.obligations],
+    }
+
+
+def link_token(*, receipt: Receipt) -> str:
+    """The signed, short-lived token of a download link."""
+    return signing.dumps(str(receipt.pk), salt=SALT, compress=False)
+
+
+def link_redeem(*, token: str) -> VersionFile:
+    """The file behind a token, while the link lives and the version is still published."""
+    try:
+        pk = signing.loads(token, salt=SALT, max_age=settings.DOWNLOAD_URL_LIFETIME)
+    except signing.BadSignature as error:
+        raise LinkExpired from error
+    receipt = (
+        Receipt.objects.select_related("file__blob", "file__version__adapter__owner").filter(pk=pk).first()
+    )
+    if receipt is None:
+        raise LinkExpired
+    require_available(receipt.file.version)
+    if receipt.first_delivered_at is None:
+        Receipt.objects.filter(pk=receipt.pk, first_delivered_at=None).update(first_delivered_at=timezone.now())
+    return receipt.file

@@ -1,0 +1,266 @@
+"""Reading an uploaded file: leased to one worker, healed by the sweep, answered with a decision."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from governance.models import DecisionRecord
+from governance.policy import Decision, Outcome
+from governance.services import decide_and_record
+from registry.artifacts import (
+    ArtifactRefused,
+    FileHashes,
+    Inspection,
+    compare_embedded_hashes,
+    hash_file,
+    inspect_file,
+)
+from registry.models import Version, VersionFile
+from registry.permissions import AdapterPermission
+from registry.selectors.access import adapter_permissions
+from registry.services.policy import permissions_of, publish_request
+from registry.services.repositories import blob_adopt, git_blob_sha1, revision_commit
+from registry.services.states import version_transition
+from registry.services.uploads import upload_path
+from registry.services.versions import version_publish
+from registry.signals import version_inspected
+from registry.states import VersionState
+
+log = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 3
+PROGRESS_STEP = 0.02  # how much of the file lies between two writes of the progress
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that reading the file brought to light."""
+
+    inspection: Inspection
+    hashes: FileHashes
+    git_sha1: str
+    duplicate: Version | None
+
+
+def inspections_due() -> list[int]:
+    """Versions that wait for a worker or whose worker is gone."""
+    now = timezone.now()
+    waiting = Version.objects.filter(state=VersionState.SCANNING).filter(
+        Q(scan_lease_until=None) | Q(scan_lease_until__lt=now)
+    )
+    return list(waiting.values_list("pk", flat=True))
+
+
+def version_inspect(*, version_id: int) -> None:
+    """Inspect the version unless another worker holds it; safe to call again at any time."""
+    version = _lease(version_id)
+    if version is None:
+        return
+    if version.upload is None or not upload_path(version.upload_id).exists():
+        _refuse(version, _lost())
+        return
+    try:
+        findings = _read(version, upload_path(version.upload_id))
+    except ArtifactRefused as refusal:
+        _refuse(version, refusal)
+        return
+    _conclude(version, findings)
+
+
+def _lost() -> ArtifactRefused:
+    return ArtifactRefused(
+        code="upload-lost",
+        what="The uploaded file is no longer on the server.",
+        why="It was removed before it could be inspected.",
+        remedy="Upload the file again.",
+    )
+
+
+def _lease(version_id: int) -> Version | None:
+    """Claim the version for this worker; a version whose workers keep dying goes to a person instead."""
+    now = timezone.now()
+    claimed = (
+        Version.objects.filter(pk=version_id, state=VersionState.SCANNING)
+        .filter(Q(scan_lease_until=None) | Q(scan_lease_until__lt=now))
+        .update(scan_lease_until=now + settings.JOB_LEASE, scan_attempts=F("scan_attempts") + 1)
+    )
+    if not claimed:
+        return None
+    version = Version.objects.select_related(
+        "adapter__owner__user", "adapter__owner__organisation", "base_model", "upload", "created_by"
+    ).get(pk=version_id)
+    if version.scan_attempts <= MAX_ATTEMPTS:
+        return version
+    with transaction.atomic():
+        detail = {
+            "code": "inspection-crashed",
+            "what": f"The inspection broke off {MAX_ATTEMPTS} times.",
+            "why": "A check that does not finish is never a pass.",
+            "remedy": "A moderator looks at the file; you need not do anything.",
+        }
+        version_transition(version=version, to=VersionState.IN_REVIEW, actor=None, detail=detail)
+    return None
+
+
+def _read(version: Version, path: Path) -> Findings:
+    inspection = inspect_file(path, declared_family=version.base_model.family, filename=version.upload.filename)
+    hashes = hash_file(path, on_progress=_progress(version, path.stat().st_size), check_values=True)
+    if hashes.nonfinite_tensors:
+        names = ", ".join(hashes.nonfinite_tensors[:3])
+        raise ArtifactRefused(
+            code="nonfinite-values",
+            what=f"{len(hashes.nonfinite_tensors)} tensors hold NaN or infinite values, among them {names}.",
+            why="Such weights turn every picture black, and no program can tell which value was meant.",
+            remedy="Save the adapter again from an earlier checkpoint of the training.",
+        )
+    warnings = compare_embedded_hashes(inspection, hashes)
+    return Findings(
+        inspection=inspection.with_warnings(warnings),
+        hashes=hashes,
+        git_sha1=git_blob_sha1(path),
+        duplicate=_original_of(version, hashes),
+    )
+
+
+def _progress(version: Version, size: int) -> Callable[[int], None]:
+    """Writes the progress and renews the lease, not more often than each 2 % of the file."""
+    written = 0.0
+
+    def report(done: int) -> None:
+        nonlocal written
+        share = done / size if size else 1.0
+        if share - written >= PROGRESS_STEP:
+            written = share
+            Version.objects.filter(pk=version.pk, state=VersionState.SCANNING).update(
+                scan_progress=share, scan_lease_until=timezone.now() + settings.JOB_LEASE
+            )
+
+    return report
+
+
+def _original_of(version: Version, hashes: FileHashes) -> Version | None:
+    """The first upload by somebody else of the same tensors, whatever the metadata around them say."""
+    same = VersionFile.objects.filter(tensors_digest=hashes.tensors_digest).exclude(
+        version__adapter_id=version.adapter_id
+    )
+    first = same.select_related("version__adapter__owner").order_by("version__created_at", "pk").first()
+    return first.version if first else None
+
+
+def _refuse(version: Version, refusal: ArtifactRefused) -> None:
+    detail = {"code": refusal.code, "what": refusal.what, "why": refusal.why, "remedy": refusal.remedy}
+    with transaction.atomic():
+        version_transition(version=version, to=VersionState.REFUSED, actor=None, detail=detail)
+    if version.upload_id:
+        upload_path(version.upload_id).unlink(missing_ok=True)
+
+
+@transaction.atomic
+def _conclude(version: Version, findings: Findings) -> None:
+    """Store what was found, ask the policy engine, and move the version where the answer says."""
+    _store(version, findings)
+    request = publish_request(
+        version, claimed_licence=findings.inspection.claimed_licence, duplicate=findings.duplicate
+    )
+    decision, record = decide_and_record(
+        request=request,
+        actor=version.created_by,
+        organisation=version.adapter.owner.organisation,
+        subject=("registry.version", str(version.pk), str(version)),
+        action="publish",
+    )
+    _settle(version, decision, record, findings)
+    transaction.on_commit(lambda: version_inspected.send(sender=Version, version_id=version.pk))
+
+
+def _store(version: Version, findings: Findings) -> None:
+    hashes, adapter = findings.hashes, version.adapter
+    assert version.upload is not None
+    filename = version.upload.filename
+    blob = blob_adopt(
+        adapter=adapter,
+        path=upload_path(version.upload.pk),
+        sha256=hashes.sha256,
+        git_sha1=findings.git_sha1,
+    )
+    version.revision = revision_commit(
+        adapter=adapter,
+        author=version.created_by,
+        message=f"Version {version.number}: {filename}",
+        entries={filename: blob},
+    )
+    VersionFile.objects.create(
+        version=version,
+        blob=blob,
+        path=filename,
+        size=hashes.size,
+        sha256=hashes.sha256,
+        autov1=hashes.autov1 or "",
+        autov2=hashes.autov2,
+        autov3=hashes.autov3 or "",
+        blake3=hashes.blake3,
+        crc32=hashes.crc32,
+        tensors_digest=hashes.tensors_digest,
+    )
+    version.inspection = findings.inspection.to_json()
+    version.kind = findings.inspection.kind
+    version.family = findings.inspection.family
+    version.duplicate_of = findings.duplicate
+    version.trigger_words = version.trigger_words or list(findings.inspection.trigger_words)[:20]
+    version.permissions = permissions_of(version)
+    version.scan_progress = 1.0
+    version.save()
+
+
+def _settle(version: Version, decision: Decision, record: DecisionRecord, findings: Findings) -> None:
+    if decision.outcome is Outcome.DENY:
+        version_transition(
+            version=version, to=VersionState.REFUSED, actor=None, detail=_policy_detail(decision), decision=record
+        )
+    elif decision.outcome is Outcome.REVIEW or (held := _held_back(version, findings)):
+        detail = _policy_detail(decision) if decision.outcome is Outcome.REVIEW else held
+        version_transition(
+            version=version, to=VersionState.IN_REVIEW, actor=None, detail=detail, decision=record
+        )
+    else:
+        version_publish(version=version, actor=None, decision=record)
+
+
+def _policy_detail(decision: Decision) -> dict[str, str]:
+    first = decision.reasons[0]
+    verb = "refused" if decision.outcome is Outcome.DENY else "held for a person to decide"
+    return {
+        "code": first.code,
+        "what": f"The publication was {verb}.",
+        "why": first.message,
+        "remedy": "The decision below lists every reason and its clause.",
+    }
+
+
+def _held_back(version: Version, findings: Findings) -> dict[str, str]:
+    """What holds a version back although the licences allow it; empty when nothing does."""
+    family, declared = findings.inspection.family, version.base_model.family
+    if family not in {"unknown", declared}:
+        return {
+            "code": "family-mismatch",
+            "what": f"Declared for {version.base_model.name} ({declared}), but the tensors have the shapes of {family}.",
+            "why": "The licence of the wrong base model would be shown and enforced.",
+            "remedy": "Withdraw this version and upload it again for the right base model.",
+        }
+    if AdapterPermission.PUBLISH not in adapter_permissions(version.created_by, version.adapter):
+        return {
+            "code": "needs-maintainer",
+            "what": "The file passed every check.",
+            "why": "Members upload; a maintainer or owner of the organisation publishes.",
+            "remedy": "Ask a maintainer to publish it from this page.",
+        }
+    return {}
+
+

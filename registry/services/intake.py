@@ -1,0 +1,49 @@
+"""The one way in: web form, API, commands and other protocols all bring a version through here."""
+
+from django.db import transaction
+
+from accounts.errors import NotPermitted
+from accounts.models import Namespace, User
+from registry.models import Adapter, Upload, Version
+from registry.models.adapters import ContentLevel, Visibility
+from registry.permissions import AdapterPermission
+from registry.selectors.access import adapter_permissions, namespaces_for_upload
+from registry.services.adapters import adapter_create
+from registry.services.versions import Declaration, version_submit
+
+
+@transaction.atomic
+def intake(
+    *,
+    actor: User,
+    owner: Namespace,
+    name: str,
+    upload: Upload,
+    declaration: Declaration,
+    title: str = "",
+    description: str = "",
+    tags: list[str] | None = None,
+    visibility: str = Visibility.PUBLIC,
+    content_level: str = ContentLevel.GENERAL,
+) -> Version:
+    """Submit an upload as the next version of `{owner}/{name}`, creating the adapter when it is new.
+
+    Raises NotPermitted, NameTaken, DeclarationIncomplete or UploadRefused; nothing is changed then.
+    """
+    if not namespaces_for_upload(actor).filter(pk=owner.pk).exists():
+        raise NotPermitted(f"You may not upload under {owner}.")
+    adapter = Adapter.objects.filter(owner=owner, name=name).select_related("owner").first()
+    if adapter is None:
+        adapter = adapter_create(
+            actor=actor,
+            owner=owner,
+            name=name,
+            title=title,
+            description=description,
+            tags=tags,
+            visibility=visibility,
+            content_level=content_level,
+        )
+    elif AdapterPermission.CONTRIBUTE not in adapter_permissions(actor, adapter):
+        raise NotPermitted(f"You may not add versions to {adapter}.")
+    return version_submit(actor=actor, adapter=adapter, upload=upload, declaration=declaration)

@@ -1,0 +1,95 @@
+"""From rows to the policy engine's plain values: what a version is made of, and what may be done with it."""
+
+from typing import Any
+
+from governance.policy import (
+    ActorFacts,
+    CommercialFlag,
+    Component,
+    CreatorFlags,
+    Declarations,
+    Role,
+    Use,
+    UseRequest,
+    effective_permissions,
+)
+from governance.rulebook import current_ruleset
+from registry.models import BaseModel, Version
+
+
+def licence_known(licence_id: str) -> bool:
+    """Whether the catalogue has this licence."""
+    return licence_id in current_ruleset().licences
+
+
+def base_component(base: BaseModel) -> Component:
+    """The base model as a component, with who asserts its licence."""
+    return Component(
+        role=Role.BASE, name=base.name, licence_id=base.licence_id, asserted_by=base.licence_asserted_by
+    )
+
+
+def version_component(version: Version, role: Role) -> Component:
+    """A version under its declared licence and its creator's flags."""
+    flags = CreatorFlags(
+        commercial_use=frozenset(CommercialFlag(use) for use in version.commercial_use),
+        allow_no_credit=not version.credit_required,
+        allow_derivatives=version.allow_derivatives,
+        allow_different_licence=version.allow_different_licence,
+    )
+    return Component(
+        role=role, name=str(version), licence_id=version.licence_id, asserted_by=version.created_by.username, flags=flags
+    )
+
+
+def version_components(version: Version) -> tuple[Component, ...]:
+    """The version, its base and all its ancestors with theirs."""
+    found: dict[Component, None] = {
+        base_component(version.base_model): None,
+        version_component(version, Role.ADAPTER): None,
+    }
+    for ancestor in _ancestors(version):
+        found[base_component(ancestor.base_model)] = None
+        found[version_component(ancestor, Role.PARENT)] = None
+    return tuple(found)
+
+
+def _ancestors(version: Version) -> list[Version]:
+    """Every version above this one; a cycle, which nothing should make, ends the walk."""
+    seen: dict[int, Version] = {}
+    frontier = [version.pk]
+    while frontier:
+        parents = Version.objects.filter(descendants__child_id__in=frontier).select_related(
+            "base_model", "adapter__owner", "created_by"
+        )
+        fresh = {parent.pk: parent for parent in parents if parent.pk not in seen and parent.pk != version.pk}
+        seen.update(fresh)
+        frontier = list(fresh)
+    return list(seen.values())
+
+
+def use_request(version: Version, use: Use, facts: ActorFacts) -> UseRequest:
+    """The question that the gate asks."""
+    return UseRequest(use=use, components=version_components(version), actor=facts)
+
+
+def publish_request(version: Version, *, claimed_licence: str | None, duplicate: Version | None) -> UseRequest:
+    """The question whether this version may be published here."""
+    declarations = Declarations(
+        rights_affirmed=version.rights_affirmed_at is not None,
+        depicts_real_person=version.depicts_real_person,
+        training_sources=tuple(line for line in version.training_sources.splitlines() if line.strip()),
+        claimed_licence=claimed_licence,
+        duplicates_of=(str(duplicate.pk),) if duplicate else (),
+    )
+    return UseRequest(use=Use.PUBLISH, components=version_components(version), declarations=declarations)
+
+
+def permissions_of(version: Version) -> dict[str, Any]:
+    """What everybody may do with the version, with what narrowed it: for the licence card and the search facet."""
+    ruleset = current_ruleset()
+    answers = effective_permissions(version_components(version), ruleset)
+    return {
+        "ruleset_digest": ruleset.digest,
+        "uses": {use.value: answer.to_json() for use, answer in answers.items()},
+    }

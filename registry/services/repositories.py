@@ -1,0 +1,63 @@
+"""Blobs and revisions: content stored once per adapter, trees that never change."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from django.utils import timezone
+
+from accounts.models import User
+from registry.models import Adapter, Blob, Ref, Revision, RevisionEntry
+from registry.models.repositories import RefKind
+from registry.storage import adopt_file
+
+MAIN = "main"
+PIECE = 1024 * 1024
+
+
+def git_blob_sha1(path: Path) -> str:
+    """The id git gives a blob: sha1 of `blob <size>\\0` and the content."""
+    digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    with path.open("rb") as file:
+        while piece := file.read(PIECE):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def blob_adopt(*, adapter: Adapter, path: Path, sha256: str, git_sha1: str) -> Blob:
+    """Take the file at `path` into the adapter's own store; the same content is stored once per adapter."""
+    size = path.stat().st_size
+    key = f"blobs/{adapter.pk}/{sha256[:2]}/{sha256}"
+    adopt_file(path=path, key=key)
+    blob, _ = Blob.objects.get_or_create(
+        adapter=adapter, sha256=sha256, defaults={"git_sha1": git_sha1, "size": size, "storage_key": key}
+    )
+    return blob
+
+
+def revision_commit(
+    *, adapter: Adapter, author: User, message: str, entries: Mapping[str, Blob], branch: str = MAIN
+) -> Revision:
+    """A new revision with these paths over those of the branch's head; moves the branch."""
+    Adapter.objects.select_for_update().get(pk=adapter.pk)
+    ref = Ref.objects.filter(adapter=adapter, kind=RefKind.BRANCH, name=branch).select_related("revision").first()
+    parent = ref.revision if ref else None
+    tree = {entry.path: entry.blob for entry in parent.entries.select_related("blob")} if parent else {}
+    tree.update(entries)
+    now = timezone.now()
+    lines = [f"{path}\0{blob.sha256}" for path, blob in sorted(tree.items())]
+    facts = [adapter.pk, parent.sha if parent else "", author.pk, now.isoformat(), message, *lines]
+    sha = hashlib.sha1("\n".join(map(str, facts)).encode(), usedforsecurity=False).hexdigest()
+    revision = Revision.objects.create(
+        adapter=adapter, sha=sha, parent=parent, message=message[:500], author=author, created_at=now
+    )
+    RevisionEntry.objects.bulk_create(
+        RevisionEntry(revision=revision, path=path, blob=blob) for path, blob in tree.items()
+    )
+    Ref.objects.update_or_create(
+        adapter=adapter,
+        kind=RefKind.BRANCH,
+        name=branch,
+        defaults={"revision": revision, "updated_at": now},
+    )
+    return revision

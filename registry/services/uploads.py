@@ -1,0 +1,184 @@
+"""Uploads: created against a quota, appended to piece by piece, expired when abandoned."""
+
+import base64
+import binascii
+import fcntl
+import hashlib
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, BinaryIO
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Sum
+from django.utils import timezone
+
+from accounts.errors import NotFound
+from accounts.models import Namespace, User
+from registry.errors import ChecksumMismatch, QuotaExceeded, UploadConflict, UploadRefused
+from registry.models import Blob, Upload
+from registry.storage import refuse_when_full
+
+PIECE = 1024 * 1024  # bytes read at a time: what one upload costs in memory
+SAVE_EVERY = 8 * PIECE  # bytes after which the offset is written down, so that a killed server loses little
+CHECKSUMS = ("sha1", "sha256")
+
+
+def upload_path(upload_id: uuid.UUID) -> Path:
+    return Path(settings.UPLOAD_DIR) / str(upload_id)
+
+
+def quota_left(*, namespace: Namespace) -> int:
+    """Bytes that may still be stored or be on their way under `namespace`."""
+    limit = settings.QUOTA_USER_BYTES if namespace.user_id else settings.QUOTA_ORGANISATION_BYTES
+    stored = Blob.objects.filter(adapter__owner=namespace).aggregate(total=Sum("size"))["total"] or 0
+    arriving = (
+        Upload.objects.filter(namespace=namespace, consumed_at=None, expires_at__gt=timezone.now()).aggregate(
+            total=Sum("length")
+        )["total"]
+        or 0
+    )
+    return int(limit - stored - arriving)
+
+
+@transaction.atomic
+def upload_create(*, actor: User, namespace: Namespace, filename: str, length: int) -> Upload:
+    """Reserve room for `length` bytes; refuses what is too large for the registry or the quota."""
+    Namespace.objects.select_for_update().get(pk=namespace.pk)  # two uploads cannot share the last of a quota
+    if length <= 0:
+        raise UploadRefused("The file is empty.", remedy="Choose a file that has content.")
+    if length > settings.UPLOAD_MAX_BYTES:
+        raise UploadRefused(
+            f"The file has {length:,} bytes; this registry takes up to {settings.UPLOAD_MAX_BYTES:,}.",
+            remedy="Reduce the adapter's rank or its precision (fp16), or split it.",
+        )
+    if length > (left := quota_left(namespace=namespace)):
+        raise QuotaExceeded(f"The file has {length:,} bytes and {max(left, 0):,} are left for {namespace}.")
+    upload = Upload.objects.create(
+        created_by=actor,
+        namespace=namespace,
+        filename=os.path.basename(filename.replace("\\", "/"))[:255] or "file",
+        length=length,
+        expires_at=timezone.now() + settings.UPLOAD_LIFETIME,
+    )
+    path = upload_path(upload.pk)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o640)
+    return upload
+
+
+def access_upload(*, actor: User, pk: uuid.UUID) -> Upload:
+    """The actor's own upload, while it may still be used; anything else is absent."""
+    upload = Upload.objects.filter(
+        pk=pk, created_by=actor, consumed_at=None, expires_at__gt=timezone.now()
+    ).first()
+    if upload is None or not upload_path(pk).exists():
+        raise NotFound("There is no such upload, or it has run out.", remedy="Start the upload again.")
+    return upload
+
+
+def upload_append(
+    *, upload: Upload, offset: int, stream: BinaryIO | IO[bytes], length: int | None, checksum: str = ""
+) -> Upload:
+    """Append what `stream` holds at `offset`; with a checksum ("sha1 <base64>") all of it or nothing.
+
+    Raises UploadConflict for another offset or a second writer, ChecksumMismatch for damaged bytes.
+    """
+    expected = _parse_checksum(checksum)
+    with _exclusive(upload) as file:
+        upload.refresh_from_db()
+        if offset != upload.offset:
+            raise UploadConflict(f"The upload stands at {upload.offset}, not at {offset}.", offset=upload.offset)
+        file.truncate(upload.offset)  # what a killed server wrote without writing it down
+        file.seek(upload.offset)
+        try:
+            _copy(upload, file, stream, length, expected)
+        except OSError as error:
+            raise refuse_when_full(error) from error
+    return upload
+
+
+def _copy(
+    upload: Upload,
+    file: IO[bytes],
+    stream: BinaryIO | IO[bytes],
+    length: int | None,
+    expected: tuple[str, bytes] | None,
+) -> None:
+    digest = hashlib.new(expected[0], usedforsecurity=False) if expected else None
+    position = saved = upload.offset
+    left = upload.length - position if length is None else min(length, upload.length - position)
+    if length is not None and length > upload.length - position:
+        raise UploadRefused(f"{length:,} bytes were sent where {upload.length - position:,} are missing.")
+    while left and (piece := stream.read(min(PIECE, left))):
+        file.write(piece)
+        left -= len(piece)
+        position += len(piece)
+        if digest:
+            digest.update(piece)
+        elif position - saved >= SAVE_EVERY:
+            _save_offset(upload, file, position)
+            saved = position
+    if digest and expected and digest.digest() != expected[1]:
+        file.truncate(upload.offset)
+        raise ChecksumMismatch(f"The {expected[0]} of the piece is not the one that was announced.")
+    _save_offset(upload, file, position)
+
+
+def _save_offset(upload: Upload, file: IO[bytes], position: int) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+    upload.offset = position
+    upload.expires_at = timezone.now() + settings.UPLOAD_LIFETIME
+    upload.save(update_fields=["offset", "expires_at"])
+
+
+@contextmanager
+def _exclusive(upload: Upload) -> Iterator[IO[bytes]]:
+    """The upload's file, for one writer at a time."""
+    with upload_path(upload.pk).open("r+b") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UploadConflict("Another connection is writing to this upload.", offset=upload.offset) from error
+        yield file
+
+
+def _parse_checksum(header: str) -> tuple[str, bytes] | None:
+    if not header:
+        return None
+    algorithm, _, encoded = header.partition(" ")
+    if algorithm not in CHECKSUMS:
+        raise UploadRefused(
+            f"The checksum algorithm {algorithm!r} is not known.", remedy=f"Use one of: {', '.join(CHECKSUMS)}."
+        )
+    try:
+        return algorithm, base64.b64decode(encoded, validate=True)
+    except binascii.Error as error:
+        raise UploadRefused("The checksum is not base64.", remedy="Send `<algorithm> <base64>`.") from error
+
+
+def upload_from_stream(*, actor: User, namespace: Namespace, filename: str, stream: IO[bytes], length: int) -> Upload:
+    """A whole file in one go, as a plain form sends it."""
+    upload = upload_create(actor=actor, namespace=namespace, filename=filename, length=length)
+    return upload_append(upload=upload, offset=0, stream=stream, length=length)
+
+
+def upload_delete(*, upload: Upload) -> None:
+    """Forget an upload and its bytes."""
+    upload_path(upload.pk).unlink(missing_ok=True)
+    upload.delete()
+
+
+def uploads_expire() -> int:
+    """Remove abandoned uploads; answers how many."""
+    abandoned = list(Upload.objects.filter(consumed_at=None, expires_at__lte=timezone.now()))
+    for upload in abandoned:
+        upload_delete(upload=upload)
+    done = Upload.objects.filter(consumed_at__isnull=False, offset=F("length"))
+    for upload in done.filter(versions=None):
+        upload_path(upload.pk).unlink(missing_ok=True)
+    return len(abandoned)

@@ -1,0 +1,26 @@
+"""Background work of the registry: inspection, and the sweeps that heal what was lost."""
+
+from celery import shared_task
+from django.db import OperationalError
+
+from registry.services.inspection import inspections_due, version_inspect
+from registry.services.uploads import uploads_expire
+
+
+@shared_task(
+    acks_late=True, autoretry_for=(OperationalError,), retry_backoff=True, max_retries=5, soft_time_limit=1500, time_limit=1600
+)
+def inspect_version(version_id: int) -> None:
+    version_inspect(version_id=version_id)
+
+
+@shared_task(time_limit=60)
+def sweep_inspections() -> None:
+    """Hand out again what waits for a worker or whose worker is gone."""
+    for version_id in inspections_due():
+        inspect_version.delay(version_id)
+
+
+@shared_task(time_limit=300)
+def sweep_uploads() -> None:
+    uploads_expire()

@@ -1,0 +1,1 @@
+"""The registry's pages: thin views that parse, fetch with authorisation, call one service, and render."""

@@ -1,0 +1,44 @@
+"""Home and browse: search, facets, gallery. One view serves the page and its HTMX fragment."""
+
+from dataclasses import replace
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from registry.forms import USE_LABELS
+from registry.selectors.search import SORTS, AdapterQuery, adapter_facets, adapter_search
+
+NARROWING = ("family", "kind", "use", "tag", "level", "creator")
+
+
+def query_from(parameters: dict[str, str]) -> AdapterQuery:
+    """The search that a query string asks for; a text without a sort is sorted by relevance."""
+    text = parameters.get("q", "").strip()[:200]
+    sort = parameters.get("sort") or ("relevance" if text else "newest")
+    known = {name: parameters.get(name, "")[:80] for name in NARROWING}
+    return AdapterQuery(text=text, sort=sort, cursor=parameters.get("cursor", ""), **known)
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    query = query_from(request.GET.dict())
+    page = adapter_search(actor=request.user, query=query)
+    if request.headers.get("HX-Request") and query.cursor:
+        return render(request, "registry/_gallery.html", _context(request, query, page.adapters, page.next_cursor))
+    facets, capped = adapter_facets(actor=request.user, query=replace(query, cursor=""))
+    context = _context(request, query, page.adapters, page.next_cursor)
+    context |= {"facets": facets, "capped": capped, "sorts": SORTS, "use_labels": USE_LABELS}
+    context["narrowed"] = bool(query.text or any(getattr(query, name) for name in NARROWING))
+    template = "registry/_results.html" if request.headers.get("HX-Request") else "registry/browse.html"
+    return render(request, template, context)
+
+
+def _context(request: HttpRequest, query: AdapterQuery, adapters: list, next_cursor: str) -> dict[str, object]:
+    parameters = request.GET.copy()
+    parameters["cursor"] = next_cursor
+    return {
+        "query": query,
+        "adapters": adapters,
+        "next_url": f"{request.path}?{parameters.urlencode()}" if next_cursor else "",
+    }

@@ -1,0 +1,84 @@
+"""The download gate: the use, the decision, the terms, the receipt, and the bytes."""
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts.errors import NotFound
+from accounts.models import User
+from governance.errors import GovernanceRefused
+from governance.policy import Use
+from governance.selectors import standing_use
+from registry.delivery import deliver
+from registry.forms import UseForm
+from registry.models import Receipt, Version
+from registry.selectors.access import access_version
+from registry.services.delivery import gate_accept, gate_ask, link_redeem, link_token, require_available
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def gate(request: HttpRequest, owner: str, name: str, number: int) -> HttpResponse:
+    """GET asks for the use; POST `ask` answers with the decision and terms, POST `accept` with the receipt."""
+    assert isinstance(request.user, User)
+    version = access_version(actor=request.user, owner=owner, name=name, number=number)
+    require_available(version)
+    initial = {"use": standing_use(actor=request.user)}
+    form = UseForm(request.POST or None, actor=request.user, initial=initial)
+    context: dict[str, object] = {"version": version, "adapter": version.adapter, "form": form}
+    if request.method == "POST" and form.is_valid():
+        return _answer(request, version, form, context)
+    return render(request, "registry/gate.html", context)
+
+
+def _answer(
+    request: HttpRequest, version: Version, form: UseForm, context: dict[str, object]
+) -> HttpResponse:
+    assert isinstance(request.user, User)
+    use, organisation = Use(form.cleaned_data["use"]), form.cleaned_data["organisation"]
+    asked = {"actor": request.user, "organisation": organisation, "version": version, "use": use}
+    if request.POST.get("step") != "accept":
+        answer = gate_ask(**asked)  # type: ignore[arg-type]
+        context |= {"decision": answer.decision.to_json(), "record": answer.record, "terms": answer.terms}
+        return render(request, "registry/gate.html", context, status=200 if answer.decision.allowed else 403)
+    try:
+        receipt = gate_accept(**asked, accepted_terms=request.POST.get("terms", ""))  # type: ignore[arg-type]
+    except GovernanceRefused as refusal:
+        context |= {"decision": refusal.decision.to_json(), "record": refusal.record}
+        return render(request, "registry/gate.html", context, status=403)
+    url = reverse("delivery", args=[link_token(receipt=receipt)])
+    return render(request, "registry/receipt.html", {**context, "receipt": receipt, "download_url": url})
+
+
+@require_safe
+def delivery(request: HttpRequest, token: str) -> HttpResponseBase:
+    """The bytes behind a short-lived link."""
+    file = link_redeem(token=token)
+    return deliver(request, blob=file.blob, filename=file.path)
+
+
+def _own_receipt(request: HttpRequest, pk: str) -> Receipt:
+    receipt = Receipt.objects.select_related("acceptance__version").filter(pk=pk, acceptance__user=request.user).first()
+    if receipt is None:
+        raise NotFound("There is no such receipt of yours.")
+    return receipt
+
+
+@login_required
+@require_safe
+def receipt_json(request: HttpRequest, pk: str) -> HttpResponse:
+    receipt = _own_receipt(request, pk)
+    response = JsonResponse(receipt.body, json_dumps_params={"indent": 2})
+    response["Content-Disposition"] = f'attachment; filename="receipt-{receipt.pk}.json"'
+    return response
+
+
+@login_required
+@require_safe
+def receipt_notice(request: HttpRequest, pk: str) -> HttpResponse:
+    receipt = _own_receipt(request, pk)
+    response = HttpResponse(receipt.notice, content_type="text/plain; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="NOTICE.txt"'
+    return response

@@ -1,0 +1,61 @@
+"""The test session: the embedded PostgreSQL, unless DATABASE_URL names another server."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+_started_here = False
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    global _started_here
+    if not os.environ.get("DATABASE_URL") and not hasattr(config, "workerinput"):
+        from config import postgres
+        from config.environment import data_dir
+
+        _started_here = postgres.start(data_dir())
+        postgres.create_database(data_dir())
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _started_here:
+        from config import postgres
+        from config.environment import data_dir
+
+        postgres.stop(data_dir())
+
+
+NO_TRUNCATE = ["governance_decisionrecord", "governance_auditentry"]
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: pytest.FixtureRequest) -> None:
+    """Tests that commit end with TRUNCATE, which the append-only tables forbid: only here is that lifted."""
+    from django.db import connection
+
+    with django_db_blocker.unblock(), connection.cursor() as cursor:  # type: ignore[attr-defined]
+        for table in NO_TRUNCATE:
+            cursor.execute(f"DROP TRIGGER IF EXISTS {table}_no_truncate ON {table}")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_files() -> Iterator[None]:
+    """The session's files start empty and are removed."""
+    from django.conf import settings
+
+    folder = Path(settings.DATA_DIR)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    yield
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache() -> None:
+    """Throttles and counters of one test are not those of the next."""
+    from django.core.cache import cache
+
+    cache.clear()

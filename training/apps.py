@@ -1,0 +1,7 @@
+"""App configuration of training."""
+
+from django.apps import AppConfig
+
+
+class TrainingConfig(AppConfig):
+    name = "training"
