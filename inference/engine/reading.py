@@ -12,7 +12,7 @@ from inference.engine.building import build
 from inference.engine.deltas import ModuleDelta
 from inference.engine.embeddings import Embedding, read_embeddings
 from inference.engine.errors import AdapterError
-from inference.engine.keys import grouped
+from registry.artifacts.keys import grouped
 from inference.engine.peft_config import read_config
 
 

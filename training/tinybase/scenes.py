@@ -57,8 +57,8 @@ def _triangle(x: Field, y: Field) -> Field:
 
 def _star(x: Field, y: Field) -> Field:
     angle = np.mod(np.arctan2(x, -y), 2 * np.pi / 5) - np.pi / 5
-    radius = np.hypot(x, y)
-    return (radius * np.cos(np.abs(np.abs(angle) - np.pi / 5) - 0.942) - 0.62 * np.cos(0.942 - 0.25)) * 0.9
+    radius = np.hypot(x, y) * 0.72
+    return (radius * np.cos(np.abs(np.abs(angle) - np.pi / 5) - 0.942) - 0.62 * np.cos(0.942 - 0.25)) * 1.25
 
 
 def _diamond(x: Field, y: Field) -> Field:
