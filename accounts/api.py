@@ -41,7 +41,9 @@ class TokenSerializer(serializers.ModelSerializer[ApiToken]):
 
 class NewTokenSerializer(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=80)
-    scopes = serializers.ListField(child=serializers.ChoiceField(choices=[s.value for s in Scope]), min_length=1, max_length=4)
+    scopes = serializers.ListField(
+        child=serializers.ChoiceField(choices=[s.value for s in Scope]), min_length=1, max_length=4
+    )
     days = serializers.IntegerField(min_value=1, max_value=3650, required=False, help_text="Left out: no end.")
 
 
@@ -116,7 +118,9 @@ class OrganisationsView(_SignedIn):
         mine = Organisation.objects.filter(memberships__user=request.user).select_related("namespace")
         return Response(OrganisationSerializer(mine, many=True).data)
 
-    @extend_schema(request=OrganisationSerializer, responses={201: OrganisationSerializer}, operation_id="organisation_create")
+    @extend_schema(
+        request=OrganisationSerializer, responses={201: OrganisationSerializer}, operation_id="organisation_create"
+    )
     def post(self, request: Request) -> Response:
         body = OrganisationSerializer(data=request.data)
         body.is_valid(raise_exception=True)
@@ -153,9 +157,7 @@ class MembersView(_SignedIn):
         body = MemberSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         user = self._user(body.validated_data["user"]["username"])
-        member = member_add(
-            actor=request.user, organisation=organisation, user=user, role=body.validated_data["role"]
-        )
+        member = member_add(actor=request.user, organisation=organisation, user=user, role=body.validated_data["role"])
         return Response(MemberSerializer(member).data, status=201)
 
     @extend_schema(request=MemberNameSerializer, responses={204: None}, operation_id="member_remove")

@@ -77,9 +77,7 @@ class Membership(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["user", "organisation"], name="one_role_per_member"),
-            models.CheckConstraint(
-                name="membership_role_known", condition=Q(role__in=[role.value for role in Role])
-            ),
+            models.CheckConstraint(name="membership_role_known", condition=Q(role__in=[role.value for role in Role])),
         ]
 
 

@@ -185,4 +185,6 @@ def member_end(request: HttpRequest, slug: str, username: str) -> HttpResponse:
         raise NotFound(f"{username} is not a member of {slug}.")
     member_remove(actor=request.user, organisation=found, user=member)
     messages.success(request, f"{username} is no longer a member.")
-    return redirect("account" if member.pk == request.user.pk else "organisation", *([] if member.pk == request.user.pk else [slug]))
+    return redirect(
+        "account" if member.pk == request.user.pk else "organisation", *([] if member.pk == request.user.pk else [slug])
+    )

@@ -29,8 +29,10 @@ def say(message):
 def prepare(requirement_files):
     """Make the environment hold what these files ask for; does nothing when it does already."""
     if sys.version_info < (3, 11):
-        fail("this needs Python 3.11 or newer, and %s is %s. Install a newer one and run it with that: python3.12 %s"
-             % (sys.executable, sys.version.split()[0], " ".join(sys.argv)))
+        fail(
+            "this needs Python 3.11 or newer, and %s is %s. Install a newer one and run it with that: python3.12 %s"
+            % (sys.executable, sys.version.split()[0], " ".join(sys.argv))
+        )
     os.chdir(PROJECT)
     wanted = _digest(requirement_files)
     marker = os.path.join(VENV, "installed-" + wanted)
@@ -84,5 +86,8 @@ def _install(requirement_files):
     if process.wait():
         sys.stderr.write("\n".join(last) + "\n")
         full = any("No space left" in line for line in last)
-        fail("the disk is full: free about 3 GB and run this again" if full
-             else "pip could not install the requirements; its last lines are above")
+        fail(
+            "the disk is full: free about 3 GB and run this again"
+            if full
+            else "pip could not install the requirements; its last lines are above"
+        )

@@ -34,9 +34,7 @@ class DecisionRecord(models.Model):
     class Meta:
         ordering = ["-created_at", "-pk"]
         constraints = [
-            models.CheckConstraint(
-                name="decision_outcome_known", condition=Q(outcome__in=["allow", "review", "deny"])
-            ),
+            models.CheckConstraint(name="decision_outcome_known", condition=Q(outcome__in=["allow", "review", "deny"])),
             models.CheckConstraint(name="decision_has_reasons", condition=~Q(reasons=[])),
         ]
         indexes = [

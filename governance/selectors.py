@@ -44,9 +44,9 @@ def can_read_decision(*, actor: User, record: DecisionRecord) -> bool:
     """Who took part in a decision, and moderators."""
     if actor.is_moderator or record.actor_id == actor.pk:
         return True
-    return record.organisation_id is not None and actor.memberships.filter(
-        organisation_id=record.organisation_id
-    ).exists()
+    return (
+        record.organisation_id is not None and actor.memberships.filter(organisation_id=record.organisation_id).exists()
+    )
 
 
 def audit_head() -> AuditEntry | None:

@@ -153,9 +153,7 @@ def standing_use_remember(*, actor: User, organisation: Organisation | None, use
 
 
 @transaction.atomic
-def actor_profile_update(
-    *, actor: User, organisation: Organisation | None, facts: Mapping[str, Any]
-) -> ActorProfile:
+def actor_profile_update(*, actor: User, organisation: Organisation | None, facts: Mapping[str, Any]) -> ActorProfile:
     """State facts about oneself or one's organisation; they are on the audit log by name, not by value."""
     owner = {"organisation": organisation} if organisation else {"user": actor}
     profile, _ = ActorProfile.objects.update_or_create(**owner, defaults={**facts, "updated_at": timezone.now()})

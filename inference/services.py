@@ -113,7 +113,8 @@ def preview_lease(*, job_id: str, worker: str) -> PreviewJob | None:
 def _gave_up(job: PreviewJob) -> dict[str, str]:
     return {
         "what": f"The rendering broke off {MAX_ATTEMPTS} times.",
-        "why": "Its worker stopped each time before the pictures were finished; the last was " + (job.worker or "unknown"),
+        "why": "Its worker stopped each time before the pictures were finished; the last was "
+        + (job.worker or "unknown"),
         "remedy": "Press retry. If it breaks off again, tell the administrator the job's id.",
     }
 

@@ -16,7 +16,9 @@ def queue_previews(version_id: int) -> None:
     preview_queue(version=version)
 
 
-@shared_task(autoretry_for=(OperationalError,), retry_backoff=True, max_retries=5, soft_time_limit=1700, time_limit=1800)
+@shared_task(
+    autoretry_for=(OperationalError,), retry_backoff=True, max_retries=5, soft_time_limit=1700, time_limit=1800
+)
 def render_previews(job_id: str) -> None:
     # Imported here, and only here, so that no other process of the house ever loads torch.
     from inference.rendering import preview_render

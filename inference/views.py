@@ -41,9 +41,7 @@ def _job_to_manage(request: HttpRequest, pk: uuid.UUID) -> PreviewJob:
     job = PreviewJob.objects.filter(pk=pk).first()
     if job is None:
         raise NotFound("There is no such job that you may see.")
-    version = access_version_by_id(
-        actor=request.user, pk=job.version_id, permission=AdapterPermission.CONTRIBUTE
-    )
+    version = access_version_by_id(actor=request.user, pk=job.version_id, permission=AdapterPermission.CONTRIBUTE)
     job.version = version
     return job
 

@@ -13,9 +13,7 @@ urlpatterns = [
     path("adapters/facets", views.FacetsView.as_view(), name="api_facets"),
     path("adapters/<str:owner>/<str:name>", views.AdapterView.as_view(), name="api_adapter"),
     path("adapters/<str:owner>/<str:name>/versions", views.VersionsView.as_view(), name="api_versions"),
-    path(
-        "adapters/<str:owner>/<str:name>/versions/<int:number>", views.VersionView.as_view(), name="api_version"
-    ),
+    path("adapters/<str:owner>/<str:name>/versions/<int:number>", views.VersionView.as_view(), name="api_version"),
     path(
         "adapters/<str:owner>/<str:name>/versions/<int:number>/withdraw",
         views.WithdrawView.as_view(),

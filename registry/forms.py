@@ -39,7 +39,9 @@ class UploadForm(forms.Form):
         max_length=60,
         label="Name in the address",
         help_text="Lower-case letters, digits, hyphens. An existing name gets a new version.",
-        error_messages={"invalid": "Use lower-case letters and digits, with single hyphens, dots or underscores inside."},
+        error_messages={
+            "invalid": "Use lower-case letters and digits, with single hyphens, dots or underscores inside."
+        },
     )
     title = forms.CharField(max_length=120, required=False, help_text="What people read. Empty: the name.")
     description = forms.CharField(widget=forms.Textarea(attrs={"rows": 4}), max_length=20_000, required=False)
@@ -52,9 +54,7 @@ class UploadForm(forms.Form):
     licence = forms.ChoiceField(label="Licence of the adapter")
     credit_required = forms.BooleanField(required=False, initial=True, label="Users must credit me")
     allow_derivatives = forms.BooleanField(required=False, initial=True, label="Others may merge and change it")
-    allow_different_licence = forms.BooleanField(
-        required=False, label="Derivatives may carry another licence"
-    )
+    allow_different_licence = forms.BooleanField(required=False, label="Derivatives may carry another licence")
     commercial_use = forms.MultipleChoiceField(
         choices=COMMERCIAL_CHOICES,
         required=False,

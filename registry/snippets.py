@@ -61,5 +61,7 @@ def _comfyui(version: Version, filename: str) -> Snippet:
     if version.kind == "textual-inversion":
         stem = filename.rsplit(".", 1)[0]
         return Snippet("ComfyUI", f"embedding:{stem}", f"Put {filename} into models/embeddings/.")
-    text = f"Load LoRA → lora_name: {filename}, strength_model: {version.strength:g}, strength_clip: {version.strength:g}"
+    text = (
+        f"Load LoRA → lora_name: {filename}, strength_model: {version.strength:g}, strength_clip: {version.strength:g}"
+    )
     return Snippet("ComfyUI", text, f"Put {filename} into models/loras/.")

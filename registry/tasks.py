@@ -8,7 +8,12 @@ from registry.services.uploads import uploads_expire
 
 
 @shared_task(
-    acks_late=True, autoretry_for=(OperationalError,), retry_backoff=True, max_retries=5, soft_time_limit=1500, time_limit=1600
+    acks_late=True,
+    autoretry_for=(OperationalError,),
+    retry_backoff=True,
+    max_retries=5,
+    soft_time_limit=1500,
+    time_limit=1600,
 )
 def inspect_version(version_id: int) -> None:
     version_inspect(version_id=version_id)

@@ -9,83 +9,151 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
+        ("accounts", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='AuditEntry',
+            name="AuditEntry",
             fields=[
-                ('sequence', models.BigIntegerField(primary_key=True, serialize=False)),
-                ('at', models.DateTimeField()),
-                ('actor', models.CharField(blank=True, max_length=39)),
-                ('action', models.CharField(max_length=60)),
-                ('subject_type', models.CharField(max_length=60)),
-                ('subject_id', models.CharField(max_length=60)),
-                ('data', models.JSONField(default=dict)),
-                ('previous_hash', models.CharField(max_length=64)),
-                ('hash', models.CharField(max_length=64, unique=True)),
+                ("sequence", models.BigIntegerField(primary_key=True, serialize=False)),
+                ("at", models.DateTimeField()),
+                ("actor", models.CharField(blank=True, max_length=39)),
+                ("action", models.CharField(max_length=60)),
+                ("subject_type", models.CharField(max_length=60)),
+                ("subject_id", models.CharField(max_length=60)),
+                ("data", models.JSONField(default=dict)),
+                ("previous_hash", models.CharField(max_length=64)),
+                ("hash", models.CharField(max_length=64, unique=True)),
             ],
             options={
-                'ordering': ['sequence'],
-                'indexes': [models.Index(fields=['subject_type', 'subject_id', 'sequence'], name='audit_by_subject')],
+                "ordering": ["sequence"],
+                "indexes": [models.Index(fields=["subject_type", "subject_id", "sequence"], name="audit_by_subject")],
             },
         ),
         migrations.CreateModel(
-            name='ActorProfile',
+            name="ActorProfile",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('standing_use', models.CharField(blank=True, max_length=40)),
-                ('annual_revenue_usd', models.BigIntegerField(blank=True, null=True)),
-                ('monthly_users', models.BigIntegerField(blank=True, null=True)),
-                ('territory', models.CharField(blank=True, max_length=2)),
-                ('registered_with', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), blank=True, null=True, size=None)),
-                ('receives_payment', models.BooleanField(blank=True, null=True)),
-                ('serves_end_users', models.BooleanField(blank=True, null=True)),
-                ('offers_related_service', models.BooleanField(blank=True, null=True)),
-                ('filters_content', models.BooleanField(blank=True, null=True)),
-                ('discloses_ai', models.BooleanField(blank=True, null=True)),
-                ('trains_competing_model', models.BooleanField(blank=True, null=True)),
-                ('biometric_processing', models.BooleanField(blank=True, null=True)),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('organisation', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='facts', to='accounts.organisation')),
-                ('user', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='facts', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("standing_use", models.CharField(blank=True, max_length=40)),
+                ("annual_revenue_usd", models.BigIntegerField(blank=True, null=True)),
+                ("monthly_users", models.BigIntegerField(blank=True, null=True)),
+                ("territory", models.CharField(blank=True, max_length=2)),
+                (
+                    "registered_with",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=40), blank=True, null=True, size=None
+                    ),
+                ),
+                ("receives_payment", models.BooleanField(blank=True, null=True)),
+                ("serves_end_users", models.BooleanField(blank=True, null=True)),
+                ("offers_related_service", models.BooleanField(blank=True, null=True)),
+                ("filters_content", models.BooleanField(blank=True, null=True)),
+                ("discloses_ai", models.BooleanField(blank=True, null=True)),
+                ("trains_competing_model", models.BooleanField(blank=True, null=True)),
+                ("biometric_processing", models.BooleanField(blank=True, null=True)),
+                ("updated_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "organisation",
+                    models.OneToOneField(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="facts",
+                        to="accounts.organisation",
+                    ),
+                ),
+                (
+                    "user",
+                    models.OneToOneField(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="facts",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('organisation__isnull', True), ('user__isnull', False)), models.Q(('organisation__isnull', False), ('user__isnull', True)), _connector='OR'), name='facts_belong_to_exactly_one')],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("organisation__isnull", True), ("user__isnull", False)),
+                            models.Q(("organisation__isnull", False), ("user__isnull", True)),
+                            _connector="OR",
+                        ),
+                        name="facts_belong_to_exactly_one",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='DecisionRecord',
+            name="DecisionRecord",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('subject_type', models.CharField(max_length=60)),
-                ('subject_id', models.CharField(max_length=60)),
-                ('subject_label', models.CharField(max_length=300)),
-                ('action', models.CharField(max_length=40)),
-                ('outcome', models.CharField(max_length=6)),
-                ('request', models.JSONField()),
-                ('reasons', models.JSONField()),
-                ('obligations', models.JSONField(default=list)),
-                ('questions', models.JSONField(default=list)),
-                ('ruleset_digest', models.CharField(max_length=64)),
-                ('public_reasoning', models.TextField(blank=True)),
-                ('private_notes', models.TextField(blank=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('actor', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('organisation', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.organisation')),
-                ('override_of', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='overrides', to='governance.decisionrecord')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ("subject_type", models.CharField(max_length=60)),
+                ("subject_id", models.CharField(max_length=60)),
+                ("subject_label", models.CharField(max_length=300)),
+                ("action", models.CharField(max_length=40)),
+                ("outcome", models.CharField(max_length=6)),
+                ("request", models.JSONField()),
+                ("reasons", models.JSONField()),
+                ("obligations", models.JSONField(default=list)),
+                ("questions", models.JSONField(default=list)),
+                ("ruleset_digest", models.CharField(max_length=64)),
+                ("public_reasoning", models.TextField(blank=True)),
+                ("private_notes", models.TextField(blank=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "organisation",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="accounts.organisation",
+                    ),
+                ),
+                (
+                    "override_of",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="overrides",
+                        to="governance.decisionrecord",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created_at', '-pk'],
-                'indexes': [models.Index(fields=['subject_type', 'subject_id', '-created_at'], name='decision_by_subject'), models.Index(fields=['actor', '-created_at'], name='decision_by_actor')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('outcome__in', ['allow', 'review', 'deny'])), name='decision_outcome_known'), models.CheckConstraint(condition=models.Q(('reasons', []), _negated=True), name='decision_has_reasons')],
+                "ordering": ["-created_at", "-pk"],
+                "indexes": [
+                    models.Index(fields=["subject_type", "subject_id", "-created_at"], name="decision_by_subject"),
+                    models.Index(fields=["actor", "-created_at"], name="decision_by_actor"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("outcome__in", ["allow", "review", "deny"])), name="decision_outcome_known"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("reasons", []), _negated=True), name="decision_has_reasons"
+                    ),
+                ],
             },
         ),
     ]

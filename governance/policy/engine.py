@@ -33,9 +33,7 @@ def decide(request: UseRequest, ruleset: Ruleset) -> Decision:
             reasons += found.reasons
             questions += found.questions
     outcome, ordered = _graded(reasons)
-    return Decision(
-        outcome, use, ordered, _distinct(obligations), tuple(dict.fromkeys(questions)), ruleset.digest
-    )
+    return Decision(outcome, use, ordered, _distinct(obligations), tuple(dict.fromkeys(questions)), ruleset.digest)
 
 
 # What one component contributes depends on nothing but these four immutable values, so it is safe to keep. The

@@ -73,9 +73,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _digest(content: Table) -> str:
     """SHA-256 over the parsed content, so that comments, layout and file names do not count."""
-    canonical = json.dumps(
-        {"rules": RULES_REVISION, "catalogue": content}, sort_keys=True, ensure_ascii=False
-    )
+    canonical = json.dumps({"rules": RULES_REVISION, "catalogue": content}, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 

@@ -38,9 +38,7 @@ class _Step:
 
 
 @contextmanager
-def applied(
-    pipe: Any, adapter: Adapter, weight: float = 1.0, text_weight: float | None = None
-) -> Iterator[Report]:
+def applied(pipe: Any, adapter: Adapter, weight: float = 1.0, text_weight: float | None = None) -> Iterator[Report]:
     """The pipeline with the adapter at this strength (`text_weight` for the text encoders, if it differs).
 
     Every module of the adapter is in the report, applied or skipped with the reason. Raises AdapterError before

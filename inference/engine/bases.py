@@ -114,9 +114,7 @@ def _only_variant(folder: Path) -> str | None:
     """The variant ("fp16") of a folder that holds its weights in no other."""
     for component in ("unet", "transformer"):
         names = [file.name for file in (folder / component).glob("*.safetensors")]
-        variants = {
-            name.split(".")[1] for name in names if name.count(".") > 1 and "-of-" not in name.split(".")[1]
-        }
+        variants = {name.split(".")[1] for name in names if name.count(".") > 1 and "-of-" not in name.split(".")[1]}
         plain = any(name.count(".") == 1 for name in names)
         if variants and not plain:
             return sorted(variants)[0]

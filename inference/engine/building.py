@@ -59,9 +59,7 @@ def build(name: str, tensors: Mapping[str, Tensor], config: PeftConfig) -> list[
     except (ValueError, IndexError, RuntimeError) as error:
         raise _broken(name, f"{error}.") from error
     if slots.tensors:
-        raise _broken(
-            name, f"It also has {', '.join(sorted(slots.tensors))}, which belongs to no kind known here."
-        )
+        raise _broken(name, f"It also has {', '.join(sorted(slots.tensors))}, which belongs to no kind known here.")
     return deltas
 
 
@@ -75,9 +73,7 @@ def _broken(name: str, why: str) -> AdapterError:
 
 def _build(slots: Slots) -> list[ModuleDelta]:
     if "reshape_weight" in slots.tensors:
-        raise ValueError(
-            "it changes the shape of the layer (a Control LoRA), for which the base has no place"
-        )
+        raise ValueError("it changes the shape of the layer (a Control LoRA), for which the base has no place")
     magnitude = _magnitude(slots)
     bias = slots.maybe("diff_b")
     deltas = [_delta(slots, kind, builder) for slot, kind, builder in BUILDERS if slot in slots.tensors]
@@ -86,9 +82,7 @@ def _build(slots: Slots) -> list[ModuleDelta]:
     if magnitude is not None:
         deltas = [_with_magnitude(deltas, magnitude)]
     if not deltas:
-        raise ValueError(
-            f"it holds only {', '.join(sorted(slots.tensors)) or 'a scale'}, which is not enough to act"
-        )
+        raise ValueError(f"it holds only {', '.join(sorted(slots.tensors)) or 'a scale'}, which is not enough to act")
     return deltas
 
 
@@ -100,9 +94,7 @@ def _delta(slots: Slots, kind: str, builder: "Builder") -> ModuleDelta:
 
 
 def _conv_kind(kind: str, factor: Factor) -> str:
-    convolution = isinstance(factor, LowRank) and (
-        factor.mid is not None or factor.down.shape[2:].numel() > 1
-    )
+    convolution = isinstance(factor, LowRank) and (factor.mid is not None or factor.down.shape[2:].numel() > 1)
     return "locon" if convolution else kind
 
 
@@ -206,9 +198,7 @@ def _peft_rescale(slots: Slots) -> ModuleDelta:
     on_input = slots.config.is_feedforward(slots.name)
     if on_input is None:
         if vector.dim() != 2:
-            raise ValueError(
-                "whether it scales inputs or outputs is written in adapter_config.json, which is missing"
-            )
+            raise ValueError("whether it scales inputs or outputs is written in adapter_config.json, which is missing")
         on_input = vector.shape[0] == 1
     return ModuleDelta(slots.name, "ia3", Rescale(vector, on_input), bias_factor=None if on_input else vector)
 

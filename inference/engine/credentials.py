@@ -106,9 +106,7 @@ def _credential(store: Mapping[str, Any]) -> Credential:
     failures = store.get("validation_results", {}).get("activeManifest", {}).get("failure", [])
     return Credential(
         state=str(store.get("validation_state", "invalid")).lower(),
-        source_type=next(
-            (action["digitalSourceType"] for action in actions if "digitalSourceType" in action), None
-        ),
+        source_type=next((action["digitalSourceType"] for action in actions if "digitalSourceType" in action), None),
         issuer=manifest.get("signature_info", {}).get("issuer"),
         problems=tuple(str(failure["code"]) for failure in failures),
     )
@@ -173,9 +171,7 @@ def _builder(
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + VALID_FOR)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False
-        )
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
     )
 
 

@@ -73,9 +73,7 @@ def lent(pipe: Any, embedding: Embedding, strength: float) -> Iterator[list[str]
 
     Yields the text encoders that know the token. The strength scales the vectors.
     """
-    encoders = [
-        name for name in ("text_encoder", "text_encoder_2", "text_encoder_3") if _get(pipe, name) is not None
-    ]
+    encoders = [name for name in ("text_encoder", "text_encoder_2", "text_encoder_3") if _get(pipe, name) is not None]
     plan = {name: vectors for name in encoders if (vectors := _vectors(pipe, embedding, name)) is not None}
     if not plan:
         raise _no_encoder(pipe, embedding, encoders)

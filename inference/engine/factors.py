@@ -73,9 +73,7 @@ class LowRank(Additive):
     def __post_init__(self) -> None:
         inner = self.up.shape[1:2] if self.mid is None else self.mid.shape[1:2]
         if self.up.dim() < 2 or self.down.dim() < 2 or inner != self.down.shape[:1]:
-            raise ValueError(
-                f"up {list(self.up.shape)} and down {list(self.down.shape)} have different ranks"
-            )
+            raise ValueError(f"up {list(self.up.shape)} and down {list(self.down.shape)} have different ranks")
         if self.mid is not None and self.mid.shape[0] != self.up.shape[1]:
             raise ValueError(f"up {list(self.up.shape)} does not fit the core {list(self.mid.shape)}")
 
@@ -144,9 +142,7 @@ class Kronecker(Additive):
     scale: float
 
     def _sides(self) -> tuple[int, int]:
-        out1, in1 = (
-            self.w1.shape if isinstance(self.w1, Tensor) else (self.w1[0].shape[0], self.w1[1].shape[1])
-        )
+        out1, in1 = self.w1.shape if isinstance(self.w1, Tensor) else (self.w1[0].shape[0], self.w1[1].shape[1])
         if isinstance(self.w2, Tensor):
             out2, in2 = self.w2.shape[0], prod(self.w2.shape[1:])
         elif self.t2 is None:
@@ -163,9 +159,7 @@ class Kronecker(Additive):
 
     def change(self, weight: Tensor) -> Tensor:
         first = _like(self.w1, weight) if isinstance(self.w1, Tensor) else _product(*self.w1, None, weight)
-        second = (
-            _like(self.w2, weight) if isinstance(self.w2, Tensor) else _product(*self.w2, self.t2, weight)
-        )
+        second = _like(self.w2, weight) if isinstance(self.w2, Tensor) else _product(*self.w2, self.t2, weight)
         if weight.dim() > 2:
             # A convolution: the kernel belongs to w2 alone, so w1 is spread over it as 1×1.
             second = second.reshape(second.shape[0], -1, *weight.shape[2:])

@@ -50,9 +50,7 @@ class Marks:
     """Content Credentials; None where the file was not signed."""
 
 
-def mark_png(
-    image: Image.Image, facts: Mapping[str, Any], certificate: Certificate | None = None
-) -> MarkedPng:
+def mark_png(image: Image.Image, facts: Mapping[str, Any], certificate: Certificate | None = None) -> MarkedPng:
     """The picture as PNG with all marks; without a certificate no Content Credentials, which `.marks` then says."""
     info = PngImagePlugin.PngInfo()
     info.add_itxt(XMP_KEY, _xmp(facts))
@@ -69,9 +67,7 @@ def mark_png(
 
 def parameters(facts: Mapping[str, Any]) -> str:
     """The settings as one text in AUTOMATIC1111's form."""
-    rest = {
-        name: value for name, value in facts.items() if name not in {"prompt", "negative", "width", "height"}
-    }
+    rest = {name: value for name, value in facts.items() if name not in {"prompt", "negative", "width", "height"}}
     if {"width", "height"} <= facts.keys():
         rest["size"] = f"{facts['width']}x{facts['height']}"
     order = [name for name in _TITLES if name in rest] + [name for name in rest if name not in _TITLES]
@@ -146,7 +142,5 @@ def _source_type(xmp: str | None) -> str | None:
 def _read_parameters(text: str) -> tuple[str, str, dict[str, str]]:
     head, _, last = text.rpartition("\n")
     prompt, _, negative = head.partition("\nNegative prompt: ")
-    settings = {
-        key: json.loads(value) if value.startswith('"') else value for key, value in _FACT.findall(last)
-    }
+    settings = {key: json.loads(value) if value.startswith('"') else value for key, value in _FACT.findall(last)}
     return prompt, negative, settings

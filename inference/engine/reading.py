@@ -96,9 +96,7 @@ def _refuse_unusable_numbers(tensors: Mapping[str, Tensor]) -> None:
 
 def _no_adapter(others: tuple[str, ...]) -> AdapterError:
     if not others:
-        return AdapterError(
-            "The file holds no adapter.", "It contains no tensors.", "Upload the trained file."
-        )
+        return AdapterError("The file holds no adapter.", "It contains no tensors.", "Upload the trained file.")
     examples = ", ".join(f"“{key}”" for key in others[:3])
     return AdapterError(
         "The file holds no adapter.",

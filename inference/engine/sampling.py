@@ -55,9 +55,7 @@ def _check(request: RenderRequest, family: Family) -> None:
             f"Use {' × '.join(str(max(1, round(side / family.multiple)) * family.multiple) for side in sides)}.",
         )
     if request.steps < 1:
-        raise EngineError(
-            "Nothing can be rendered.", f"{request.steps} steps were asked for.", "Ask for at least 1."
-        )
+        raise EngineError("Nothing can be rendered.", f"{request.steps} steps were asked for.", "Ask for at least 1.")
 
 
 def _arguments(pipe: Any, request: RenderRequest, family: Family) -> dict[str, Any]:
@@ -78,9 +76,7 @@ def _arguments(pipe: Any, request: RenderRequest, family: Family) -> dict[str, A
     return {name: value for name, value in arguments.items() if name in accepted}
 
 
-def _callback(
-    on_step: OnStep, request: RenderRequest
-) -> Callable[[Any, int, Any, dict[str, Any]], dict[str, Any]]:
+def _callback(on_step: OnStep, request: RenderRequest) -> Callable[[Any, int, Any, dict[str, Any]], dict[str, Any]]:
     def after_step(pipe: Any, step: int, timestep: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
         on_step(step + 1, getattr(pipe, "num_timesteps", request.steps))
         return kwargs

@@ -5,30 +5,42 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('inference', '0001_initial'),
-        ('registry', '0001_initial'),
+        ("inference", "0001_initial"),
+        ("registry", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='previewjob',
-            name='version',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='preview_jobs', to='registry.version'),
+            model_name="previewjob",
+            name="version",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="preview_jobs", to="registry.version"
+            ),
         ),
         migrations.AddIndex(
-            model_name='previewjob',
-            index=models.Index(condition=models.Q(('state__in', ['queued', 'running'])), fields=['lease_until'], name='preview_unfinished'),
+            model_name="previewjob",
+            index=models.Index(
+                condition=models.Q(("state__in", ["queued", "running"])),
+                fields=["lease_until"],
+                name="preview_unfinished",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='previewjob',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['queued', 'running', 'done', 'failed', 'cancelled', 'skipped'])), name='preview_state_known'),
+            model_name="previewjob",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["queued", "running", "done", "failed", "cancelled", "skipped"])),
+                name="preview_state_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='previewjob',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['queued', 'running'])), fields=('version',), name='one_unfinished_preview_per_version'),
+            model_name="previewjob",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state__in", ["queued", "running"])),
+                fields=("version",),
+                name="one_unfinished_preview_per_version",
+            ),
         ),
     ]

@@ -54,10 +54,16 @@ class AdaptersView(APIView):
     @extend_schema(
         parameters=PARAMETERS,
         operation_id="adapters_search",
-        responses={200: {"type": "object", "properties": {
-            "items": {"type": "array", "items": {"$ref": "#/components/schemas/Adapter"}},
-            "next_cursor": {"type": "string", "nullable": False},
-        }, "required": ["items", "next_cursor"]}},
+        responses={
+            200: {
+                "type": "object",
+                "properties": {
+                    "items": {"type": "array", "items": {"$ref": "#/components/schemas/Adapter"}},
+                    "next_cursor": {"type": "string", "nullable": False},
+                },
+                "required": ["items", "next_cursor"],
+            }
+        },
     )
     def get(self, request: Request) -> Response:
         page = adapter_search(actor=request.user, query=_query(request))

@@ -22,10 +22,7 @@ _WEIGHTED = {
 SLOTS: Mapping[str, str] = {
     **{name: name for name in _PLAIN},
     **{f"{name}.weight": slot for slot, names in _WEIGHTED.items() for name in names},
-    **{
-        name: slot
-        for name, slot in (("lora_A", "down"), ("lora_B", "up"), ("lora_magnitude_vector", "magnitude"))
-    },
+    **{name: slot for name, slot in (("lora_A", "down"), ("lora_B", "up"), ("lora_magnitude_vector", "magnitude"))},
     "lora_B.bias": "up_bias",
     "lora_up.bias": "up_bias",
     "lora_embedding_A": "embedding_down",
@@ -38,12 +35,8 @@ _NAMED = re.compile(
     r"\.(lora_[AB]|lora_magnitude_vector|lora_embedding_[AB]|ia3_l|hada_\w+|lokr_\w+)"
     r"\.(?!weight$|bias$)[^.]+(\.weight|\.bias)?$"
 )
-_PROCESSOR = re.compile(
-    r"^(?P<where>.*?)\.processor\.to_(?P<what>q|k|v|out)_lora\.(?P<side>down|up)\.weight$"
-)
-_TEXT_PROCESSOR = re.compile(
-    r"^(?P<where>.*self_attn)\.to_(?P<what>q|k|v|out)_lora\.(?P<side>down|up)\.weight$"
-)
+_PROCESSOR = re.compile(r"^(?P<where>.*?)\.processor\.to_(?P<what>q|k|v|out)_lora\.(?P<side>down|up)\.weight$")
+_TEXT_PROCESSOR = re.compile(r"^(?P<where>.*self_attn)\.to_(?P<what>q|k|v|out)_lora\.(?P<side>down|up)\.weight$")
 _XLABS = re.compile(r"^(?P<module>.*\.processor\.(qkv|proj)_lora[12]?)\.(?P<side>down|up)\.weight$")
 
 

@@ -12,392 +12,726 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('governance', '0002_append_only'),
+        ("accounts", "0001_initial"),
+        ("governance", "0002_append_only"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='VersionTransition',
+            name="VersionTransition",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('from_state', models.CharField(max_length=12)),
-                ('to_state', models.CharField(max_length=12)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("from_state", models.CharField(max_length=12)),
+                ("to_state", models.CharField(max_length=12)),
             ],
             options={
-                'db_table': 'registry_versiontransition',
-                'managed': False,
+                "db_table": "registry_versiontransition",
+                "managed": False,
             },
         ),
         migrations.CreateModel(
-            name='RightsStatement',
+            name="RightsStatement",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('edition', models.CharField(max_length=20, unique=True)),
-                ('text', models.TextField()),
-                ('digest', models.CharField(max_length=64, unique=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("edition", models.CharField(max_length=20, unique=True)),
+                ("text", models.TextField()),
+                ("digest", models.CharField(max_length=64, unique=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
             ],
         ),
         migrations.CreateModel(
-            name='Tag',
+            name="Tag",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=40, unique=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=40, unique=True)),
             ],
         ),
         migrations.CreateModel(
-            name='TermsText',
+            name="TermsText",
             fields=[
-                ('digest', models.CharField(max_length=64, primary_key=True, serialize=False)),
-                ('text', models.TextField()),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ("digest", models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ("text", models.TextField()),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
             ],
         ),
         migrations.CreateModel(
-            name='BaseModel',
+            name="BaseModel",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.SlugField(max_length=60, unique=True)),
-                ('name', models.CharField(max_length=100)),
-                ('family', models.CharField(max_length=40)),
-                ('licence_id', models.CharField(max_length=80)),
-                ('licence_asserted_by', models.CharField(max_length=200)),
-                ('weights_source', models.CharField(max_length=300)),
-                ('note', models.TextField(blank=True)),
-                ('position', models.PositiveIntegerField(default=0)),
-                ('derived_from', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='children', to='registry.basemodel')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("slug", models.SlugField(max_length=60, unique=True)),
+                ("name", models.CharField(max_length=100)),
+                ("family", models.CharField(max_length=40)),
+                ("licence_id", models.CharField(max_length=80)),
+                ("licence_asserted_by", models.CharField(max_length=200)),
+                ("weights_source", models.CharField(max_length=300)),
+                ("note", models.TextField(blank=True)),
+                ("position", models.PositiveIntegerField(default=0)),
+                (
+                    "derived_from",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="children",
+                        to="registry.basemodel",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['position', 'slug'],
+                "ordering": ["position", "slug"],
             },
         ),
         migrations.CreateModel(
-            name='Adapter',
+            name="Adapter",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=60)),
-                ('title', models.CharField(max_length=120)),
-                ('description', models.TextField(blank=True, max_length=20000)),
-                ('visibility', models.CharField(choices=[('public', 'Everybody'), ('organisation', 'Members of the organisation'), ('private', 'Only the owner')], default='public', max_length=12)),
-                ('content_level', models.CharField(choices=[('general', 'General'), ('suggestive', 'Suggestive'), ('mature', 'Mature')], default='general', max_length=10)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('listed', models.BooleanField(default=False)),
-                ('published_at', models.DateTimeField(blank=True, null=True)),
-                ('family', models.CharField(blank=True, max_length=40)),
-                ('kind', models.CharField(blank=True, max_length=40)),
-                ('licence_id', models.CharField(blank=True, max_length=80)),
-                ('trigger_words', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=200), blank=True, default=list, size=None)),
-                ('tag_names', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), blank=True, default=list, size=None)),
-                ('permitted_uses', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), blank=True, default=list, size=None)),
-                ('thumbnail', models.CharField(blank=True, max_length=300)),
-                ('download_count', models.PositiveBigIntegerField(default=0)),
-                ('rating', models.FloatField(default=0)),
-                ('rating_count', models.PositiveIntegerField(default=0)),
-                ('search', django.contrib.postgres.search.SearchVectorField(null=True)),
-                ('created_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('owner', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='adapters', to='accounts.namespace')),
-                ('base_model', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='adapters', to='registry.basemodel')),
-                ('tags', models.ManyToManyField(blank=True, related_name='adapters', to='registry.tag')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=60)),
+                ("title", models.CharField(max_length=120)),
+                ("description", models.TextField(blank=True, max_length=20000)),
+                (
+                    "visibility",
+                    models.CharField(
+                        choices=[
+                            ("public", "Everybody"),
+                            ("organisation", "Members of the organisation"),
+                            ("private", "Only the owner"),
+                        ],
+                        default="public",
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "content_level",
+                    models.CharField(
+                        choices=[("general", "General"), ("suggestive", "Suggestive"), ("mature", "Mature")],
+                        default="general",
+                        max_length=10,
+                    ),
+                ),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("updated_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("listed", models.BooleanField(default=False)),
+                ("published_at", models.DateTimeField(blank=True, null=True)),
+                ("family", models.CharField(blank=True, max_length=40)),
+                ("kind", models.CharField(blank=True, max_length=40)),
+                ("licence_id", models.CharField(blank=True, max_length=80)),
+                (
+                    "trigger_words",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=200), blank=True, default=list, size=None
+                    ),
+                ),
+                (
+                    "tag_names",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=40), blank=True, default=list, size=None
+                    ),
+                ),
+                (
+                    "permitted_uses",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=40), blank=True, default=list, size=None
+                    ),
+                ),
+                ("thumbnail", models.CharField(blank=True, max_length=300)),
+                ("download_count", models.PositiveBigIntegerField(default=0)),
+                ("rating", models.FloatField(default=0)),
+                ("rating_count", models.PositiveIntegerField(default=0)),
+                ("search", django.contrib.postgres.search.SearchVectorField(null=True)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="adapters", to="accounts.namespace"
+                    ),
+                ),
+                (
+                    "base_model",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="adapters",
+                        to="registry.basemodel",
+                    ),
+                ),
+                ("tags", models.ManyToManyField(blank=True, related_name="adapters", to="registry.tag")),
             ],
         ),
         migrations.CreateModel(
-            name='Blob',
+            name="Blob",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('sha256', models.CharField(max_length=64)),
-                ('git_sha1', models.CharField(max_length=40)),
-                ('size', models.PositiveBigIntegerField()),
-                ('storage_key', models.CharField(max_length=300)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('adapter', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='blobs', to='registry.adapter')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("sha256", models.CharField(max_length=64)),
+                ("git_sha1", models.CharField(max_length=40)),
+                ("size", models.PositiveBigIntegerField()),
+                ("storage_key", models.CharField(max_length=300)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "adapter",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="blobs", to="registry.adapter"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Revision',
+            name="Revision",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('sha', models.CharField(max_length=40)),
-                ('message', models.CharField(max_length=500)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('adapter', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='revisions', to='registry.adapter')),
-                ('author', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('parent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='children', to='registry.revision')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("sha", models.CharField(max_length=40)),
+                ("message", models.CharField(max_length=500)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "adapter",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="revisions", to="registry.adapter"
+                    ),
+                ),
+                (
+                    "author",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "parent",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="children",
+                        to="registry.revision",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Ref',
+            name="Ref",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('branch', 'branch'), ('tag', 'tag')], max_length=6)),
-                ('name', models.CharField(max_length=200)),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('adapter', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='refs', to='registry.adapter')),
-                ('revision', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='refs', to='registry.revision')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("kind", models.CharField(choices=[("branch", "branch"), ("tag", "tag")], max_length=6)),
+                ("name", models.CharField(max_length=200)),
+                ("updated_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "adapter",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="refs", to="registry.adapter"
+                    ),
+                ),
+                (
+                    "revision",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="refs", to="registry.revision"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='RevisionEntry',
+            name="RevisionEntry",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('path', models.CharField(max_length=500)),
-                ('blob', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='registry.blob')),
-                ('revision', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='registry.revision')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("path", models.CharField(max_length=500)),
+                (
+                    "blob",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="entries", to="registry.blob"
+                    ),
+                ),
+                (
+                    "revision",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="entries", to="registry.revision"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['path'],
+                "ordering": ["path"],
             },
         ),
         migrations.CreateModel(
-            name='Upload',
+            name="Upload",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('filename', models.CharField(max_length=255)),
-                ('length', models.PositiveBigIntegerField()),
-                ('offset', models.PositiveBigIntegerField(default=0)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('expires_at', models.DateTimeField()),
-                ('consumed_at', models.DateTimeField(blank=True, null=True)),
-                ('created_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='uploads', to=settings.AUTH_USER_MODEL)),
-                ('namespace', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='uploads', to='accounts.namespace')),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ("filename", models.CharField(max_length=255)),
+                ("length", models.PositiveBigIntegerField()),
+                ("offset", models.PositiveBigIntegerField(default=0)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("expires_at", models.DateTimeField()),
+                ("consumed_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="uploads", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "namespace",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="uploads", to="accounts.namespace"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Version',
+            name="Version",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('number', models.PositiveIntegerField()),
-                ('label', models.CharField(blank=True, max_length=60)),
-                ('notes', models.TextField(blank=True, max_length=5000)),
-                ('state', models.CharField(default=registry.states.VersionState['DRAFT'], max_length=12)),
-                ('state_detail', models.JSONField(blank=True, default=dict)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('submitted_at', models.DateTimeField(blank=True, null=True)),
-                ('published_at', models.DateTimeField(blank=True, null=True)),
-                ('licence_id', models.CharField(max_length=80)),
-                ('credit_required', models.BooleanField(default=True)),
-                ('allow_derivatives', models.BooleanField(default=True)),
-                ('allow_different_licence', models.BooleanField(default=False)),
-                ('commercial_use', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=10), blank=True, default=list, size=None)),
-                ('depicts_real_person', models.BooleanField(default=False)),
-                ('training_sources', models.TextField(max_length=5000)),
-                ('trigger_words', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=200), blank=True, default=list, size=None)),
-                ('strength', models.FloatField(default=1.0)),
-                ('preview_prompts', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=500), blank=True, default=list, size=None)),
-                ('rights_affirmed_at', models.DateTimeField(blank=True, null=True)),
-                ('inspection', models.JSONField(blank=True, null=True)),
-                ('kind', models.CharField(blank=True, max_length=40)),
-                ('family', models.CharField(blank=True, max_length=40)),
-                ('permissions', models.JSONField(blank=True, default=dict)),
-                ('scan_lease_until', models.DateTimeField(blank=True, null=True)),
-                ('scan_attempts', models.PositiveIntegerField(default=0)),
-                ('scan_progress', models.FloatField(default=0)),
-                ('adapter', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='versions', to='registry.adapter')),
-                ('base_model', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='versions', to='registry.basemodel')),
-                ('created_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('decision', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='governance.decisionrecord')),
-                ('duplicate_of', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='copies', to='registry.version')),
-                ('revision', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='versions', to='registry.revision')),
-                ('rights_statement', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to='registry.rightsstatement')),
-                ('upload', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='versions', to='registry.upload')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ("number", models.PositiveIntegerField()),
+                ("label", models.CharField(blank=True, max_length=60)),
+                ("notes", models.TextField(blank=True, max_length=5000)),
+                ("state", models.CharField(default=registry.states.VersionState["DRAFT"], max_length=12)),
+                ("state_detail", models.JSONField(blank=True, default=dict)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("submitted_at", models.DateTimeField(blank=True, null=True)),
+                ("published_at", models.DateTimeField(blank=True, null=True)),
+                ("licence_id", models.CharField(max_length=80)),
+                ("credit_required", models.BooleanField(default=True)),
+                ("allow_derivatives", models.BooleanField(default=True)),
+                ("allow_different_licence", models.BooleanField(default=False)),
+                (
+                    "commercial_use",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=10), blank=True, default=list, size=None
+                    ),
+                ),
+                ("depicts_real_person", models.BooleanField(default=False)),
+                ("training_sources", models.TextField(max_length=5000)),
+                (
+                    "trigger_words",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=200), blank=True, default=list, size=None
+                    ),
+                ),
+                ("strength", models.FloatField(default=1.0)),
+                (
+                    "preview_prompts",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=500), blank=True, default=list, size=None
+                    ),
+                ),
+                ("rights_affirmed_at", models.DateTimeField(blank=True, null=True)),
+                ("inspection", models.JSONField(blank=True, null=True)),
+                ("kind", models.CharField(blank=True, max_length=40)),
+                ("family", models.CharField(blank=True, max_length=40)),
+                ("permissions", models.JSONField(blank=True, default=dict)),
+                ("scan_lease_until", models.DateTimeField(blank=True, null=True)),
+                ("scan_attempts", models.PositiveIntegerField(default=0)),
+                ("scan_progress", models.FloatField(default=0)),
+                (
+                    "adapter",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="versions", to="registry.adapter"
+                    ),
+                ),
+                (
+                    "base_model",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="versions", to="registry.basemodel"
+                    ),
+                ),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "decision",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="governance.decisionrecord",
+                    ),
+                ),
+                (
+                    "duplicate_of",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="copies",
+                        to="registry.version",
+                    ),
+                ),
+                (
+                    "revision",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="versions",
+                        to="registry.revision",
+                    ),
+                ),
+                (
+                    "rights_statement",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="registry.rightsstatement",
+                    ),
+                ),
+                (
+                    "upload",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="versions",
+                        to="registry.upload",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-number'],
+                "ordering": ["-number"],
             },
         ),
         migrations.CreateModel(
-            name='Lineage',
+            name="Lineage",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('relation', models.CharField(choices=[('fine-tune', 'trained further from'), ('merge', 'merged from'), ('extract', 'extracted from'), ('convert', 'converted from')], max_length=10)),
-                ('weight', models.FloatField(blank=True, null=True)),
-                ('child', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='parents', to='registry.version')),
-                ('parent', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='descendants', to='registry.version')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "relation",
+                    models.CharField(
+                        choices=[
+                            ("fine-tune", "trained further from"),
+                            ("merge", "merged from"),
+                            ("extract", "extracted from"),
+                            ("convert", "converted from"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("weight", models.FloatField(blank=True, null=True)),
+                (
+                    "child",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="parents", to="registry.version"
+                    ),
+                ),
+                (
+                    "parent",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="descendants", to="registry.version"
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='adapter',
-            name='latest',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='registry.version'),
+            model_name="adapter",
+            name="latest",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="+",
+                to="registry.version",
+            ),
         ),
         migrations.CreateModel(
-            name='Acceptance',
+            name="Acceptance",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('use', models.CharField(max_length=40)),
-                ('accepted_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('decision', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='governance.decisionrecord')),
-                ('organisation', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to='accounts.organisation')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='acceptances', to=settings.AUTH_USER_MODEL)),
-                ('terms', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='registry.termstext')),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='acceptances', to='registry.version')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("use", models.CharField(max_length=40)),
+                ("accepted_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "decision",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="governance.decisionrecord"
+                    ),
+                ),
+                (
+                    "organisation",
+                    models.ForeignKey(
+                        blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to="accounts.organisation"
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="acceptances",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                ("terms", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="registry.termstext")),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="acceptances", to="registry.version"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='VersionFile',
+            name="VersionFile",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('path', models.CharField(max_length=500)),
-                ('is_primary', models.BooleanField(default=True)),
-                ('size', models.PositiveBigIntegerField()),
-                ('sha256', models.CharField(db_index=True, max_length=64)),
-                ('autov1', models.CharField(blank=True, db_index=True, max_length=8)),
-                ('autov2', models.CharField(db_index=True, max_length=10)),
-                ('autov3', models.CharField(blank=True, db_index=True, max_length=64)),
-                ('blake3', models.CharField(db_index=True, max_length=64)),
-                ('crc32', models.CharField(db_index=True, max_length=8)),
-                ('tensors_digest', models.CharField(blank=True, db_index=True, max_length=64)),
-                ('blob', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.blob')),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='files', to='registry.version')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("path", models.CharField(max_length=500)),
+                ("is_primary", models.BooleanField(default=True)),
+                ("size", models.PositiveBigIntegerField()),
+                ("sha256", models.CharField(db_index=True, max_length=64)),
+                ("autov1", models.CharField(blank=True, db_index=True, max_length=8)),
+                ("autov2", models.CharField(db_index=True, max_length=10)),
+                ("autov3", models.CharField(blank=True, db_index=True, max_length=64)),
+                ("blake3", models.CharField(db_index=True, max_length=64)),
+                ("crc32", models.CharField(db_index=True, max_length=8)),
+                ("tensors_digest", models.CharField(blank=True, db_index=True, max_length=64)),
+                (
+                    "blob",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="registry.blob"
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="files", to="registry.version"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Receipt',
+            name="Receipt",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('body', models.JSONField()),
-                ('notice', models.TextField()),
-                ('issued_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('first_delivered_at', models.DateTimeField(blank=True, null=True)),
-                ('acceptance', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='receipts', to='registry.acceptance')),
-                ('file', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='receipts', to='registry.versionfile')),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ("body", models.JSONField()),
+                ("notice", models.TextField()),
+                ("issued_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("first_delivered_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "acceptance",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="receipts", to="registry.acceptance"
+                    ),
+                ),
+                (
+                    "file",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="receipts", to="registry.versionfile"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='VersionImage',
+            name="VersionImage",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('row', models.PositiveIntegerField()),
-                ('column', models.PositiveIntegerField()),
-                ('prompt', models.TextField()),
-                ('negative_prompt', models.TextField(blank=True)),
-                ('seed', models.BigIntegerField()),
-                ('steps', models.PositiveIntegerField()),
-                ('guidance', models.FloatField()),
-                ('sampler', models.CharField(blank=True, max_length=40)),
-                ('strength', models.FloatField()),
-                ('base_model', models.CharField(max_length=60)),
-                ('width', models.PositiveIntegerField()),
-                ('height', models.PositiveIntegerField()),
-                ('storage_key', models.CharField(max_length=300)),
-                ('sha256', models.CharField(max_length=64)),
-                ('marks', models.JSONField(blank=True, default=dict)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='images', to='registry.version')),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ("row", models.PositiveIntegerField()),
+                ("column", models.PositiveIntegerField()),
+                ("prompt", models.TextField()),
+                ("negative_prompt", models.TextField(blank=True)),
+                ("seed", models.BigIntegerField()),
+                ("steps", models.PositiveIntegerField()),
+                ("guidance", models.FloatField()),
+                ("sampler", models.CharField(blank=True, max_length=40)),
+                ("strength", models.FloatField()),
+                ("base_model", models.CharField(max_length=60)),
+                ("width", models.PositiveIntegerField()),
+                ("height", models.PositiveIntegerField()),
+                ("storage_key", models.CharField(max_length=300)),
+                ("sha256", models.CharField(max_length=64)),
+                ("marks", models.JSONField(blank=True, default=dict)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="images", to="registry.version"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['row', 'column'],
+                "ordering": ["row", "column"],
             },
         ),
         migrations.AddConstraint(
-            model_name='blob',
-            constraint=models.UniqueConstraint(fields=('adapter', 'sha256'), name='blob_once_per_adapter'),
+            model_name="blob",
+            constraint=models.UniqueConstraint(fields=("adapter", "sha256"), name="blob_once_per_adapter"),
         ),
         migrations.AddConstraint(
-            model_name='revision',
-            constraint=models.UniqueConstraint(fields=('adapter', 'sha'), name='revision_sha_unique'),
+            model_name="revision",
+            constraint=models.UniqueConstraint(fields=("adapter", "sha"), name="revision_sha_unique"),
         ),
         migrations.AddConstraint(
-            model_name='ref',
-            constraint=models.UniqueConstraint(fields=('adapter', 'kind', 'name'), name='ref_unique'),
+            model_name="ref",
+            constraint=models.UniqueConstraint(fields=("adapter", "kind", "name"), name="ref_unique"),
         ),
         migrations.AddConstraint(
-            model_name='ref',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['branch', 'tag'])), name='ref_kind_known'),
+            model_name="ref",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("kind__in", ["branch", "tag"])), name="ref_kind_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='revisionentry',
-            constraint=models.UniqueConstraint(fields=('revision', 'path'), name='path_unique_per_revision'),
+            model_name="revisionentry",
+            constraint=models.UniqueConstraint(fields=("revision", "path"), name="path_unique_per_revision"),
         ),
         migrations.AddConstraint(
-            model_name='upload',
-            constraint=models.CheckConstraint(condition=models.Q(('offset__lte', models.F('length'))), name='upload_offset_within_length'),
+            model_name="upload",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("offset__lte", models.F("length"))), name="upload_offset_within_length"
+            ),
         ),
         migrations.AddIndex(
-            model_name='version',
-            index=models.Index(condition=models.Q(('state', 'scanning')), fields=['scan_lease_until'], name='version_scanning'),
+            model_name="version",
+            index=models.Index(
+                condition=models.Q(("state", "scanning")), fields=["scan_lease_until"], name="version_scanning"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='version',
-            constraint=models.UniqueConstraint(fields=('adapter', 'number'), name='version_number_unique'),
+            model_name="version",
+            constraint=models.UniqueConstraint(fields=("adapter", "number"), name="version_number_unique"),
         ),
         migrations.AddConstraint(
-            model_name='version',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['draft', 'scanning', 'in-review', 'published', 'refused', 'quarantined', 'withdrawn', 'taken-down'])), name='version_state_known'),
+            model_name="version",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "state__in",
+                        [
+                            "draft",
+                            "scanning",
+                            "in-review",
+                            "published",
+                            "refused",
+                            "quarantined",
+                            "withdrawn",
+                            "taken-down",
+                        ],
+                    )
+                ),
+                name="version_state_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='version',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'published'), _negated=True), models.Q(('decision__isnull', False), ('published_at__isnull', False), ('revision__isnull', False)), _connector='OR'), name='version_published_has_what_it_needs'),
+            model_name="version",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", "published"), _negated=True),
+                    models.Q(("decision__isnull", False), ("published_at__isnull", False), ("revision__isnull", False)),
+                    _connector="OR",
+                ),
+                name="version_published_has_what_it_needs",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='version',
-            constraint=models.CheckConstraint(condition=models.Q(('strength__gte', -4), ('strength__lte', 4)), name='version_strength_sensible'),
+            model_name="version",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("strength__gte", -4), ("strength__lte", 4)), name="version_strength_sensible"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='lineage',
-            constraint=models.UniqueConstraint(fields=('child', 'parent'), name='lineage_once'),
+            model_name="lineage",
+            constraint=models.UniqueConstraint(fields=("child", "parent"), name="lineage_once"),
         ),
         migrations.AddConstraint(
-            model_name='lineage',
-            constraint=models.CheckConstraint(condition=models.Q(('child', models.F('parent')), _negated=True), name='lineage_not_itself'),
+            model_name="lineage",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("child", models.F("parent")), _negated=True), name="lineage_not_itself"
+            ),
         ),
         migrations.AddIndex(
-            model_name='adapter',
-            index=django.contrib.postgres.indexes.GinIndex(fields=['search'], name='adapter_search'),
+            model_name="adapter",
+            index=django.contrib.postgres.indexes.GinIndex(fields=["search"], name="adapter_search"),
         ),
         migrations.AddIndex(
-            model_name='adapter',
-            index=models.Index(models.OrderBy(models.F('published_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('listed', True)), name='adapter_newest'),
+            model_name="adapter",
+            index=models.Index(
+                models.OrderBy(models.F("published_at"), descending=True),
+                models.OrderBy(models.F("id"), descending=True),
+                condition=models.Q(("listed", True)),
+                name="adapter_newest",
+            ),
         ),
         migrations.AddIndex(
-            model_name='adapter',
-            index=models.Index(models.OrderBy(models.F('download_count'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('listed', True)), name='adapter_downloads'),
+            model_name="adapter",
+            index=models.Index(
+                models.OrderBy(models.F("download_count"), descending=True),
+                models.OrderBy(models.F("id"), descending=True),
+                condition=models.Q(("listed", True)),
+                name="adapter_downloads",
+            ),
         ),
         migrations.AddIndex(
-            model_name='adapter',
-            index=models.Index(models.OrderBy(models.F('rating'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('listed', True)), name='adapter_rating'),
+            model_name="adapter",
+            index=models.Index(
+                models.OrderBy(models.F("rating"), descending=True),
+                models.OrderBy(models.F("id"), descending=True),
+                condition=models.Q(("listed", True)),
+                name="adapter_rating",
+            ),
         ),
         migrations.AddIndex(
-            model_name='adapter',
-            index=models.Index(models.F('family'), models.OrderBy(models.F('published_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('listed', True)), name='adapter_family'),
+            model_name="adapter",
+            index=models.Index(
+                models.F("family"),
+                models.OrderBy(models.F("published_at"), descending=True),
+                models.OrderBy(models.F("id"), descending=True),
+                condition=models.Q(("listed", True)),
+                name="adapter_family",
+            ),
         ),
         migrations.AddIndex(
-            model_name='adapter',
-            index=models.Index(models.F('kind'), models.OrderBy(models.F('published_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('listed', True)), name='adapter_kind'),
+            model_name="adapter",
+            index=models.Index(
+                models.F("kind"),
+                models.OrderBy(models.F("published_at"), descending=True),
+                models.OrderBy(models.F("id"), descending=True),
+                condition=models.Q(("listed", True)),
+                name="adapter_kind",
+            ),
         ),
         migrations.AddIndex(
-            model_name='adapter',
-            index=django.contrib.postgres.indexes.GinIndex(fields=['permitted_uses', 'tag_names'], name='adapter_arrays'),
+            model_name="adapter",
+            index=django.contrib.postgres.indexes.GinIndex(
+                fields=["permitted_uses", "tag_names"], name="adapter_arrays"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='adapter',
-            constraint=models.UniqueConstraint(fields=('owner', 'name'), name='adapter_name_unique_per_owner'),
+            model_name="adapter",
+            constraint=models.UniqueConstraint(fields=("owner", "name"), name="adapter_name_unique_per_owner"),
         ),
         migrations.AddConstraint(
-            model_name='adapter',
-            constraint=models.CheckConstraint(condition=models.Q(('listed', False), models.Q(('published_at__isnull', False), ('visibility', 'public')), _connector='OR'), name='adapter_listed_is_public_and_published'),
+            model_name="adapter",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("listed", False),
+                    models.Q(("published_at__isnull", False), ("visibility", "public")),
+                    _connector="OR",
+                ),
+                name="adapter_listed_is_public_and_published",
+            ),
         ),
         migrations.AddIndex(
-            model_name='acceptance',
-            index=models.Index(fields=['user', 'version', 'use'], name='acceptance_lookup'),
+            model_name="acceptance",
+            index=models.Index(fields=["user", "version", "use"], name="acceptance_lookup"),
         ),
         migrations.AddConstraint(
-            model_name='versionfile',
-            constraint=models.UniqueConstraint(fields=('version', 'path'), name='file_path_unique_per_version'),
+            model_name="versionfile",
+            constraint=models.UniqueConstraint(fields=("version", "path"), name="file_path_unique_per_version"),
         ),
         migrations.AddConstraint(
-            model_name='versionfile',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_primary', True)), fields=('version',), name='one_primary_file_per_version'),
+            model_name="versionfile",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("is_primary", True)), fields=("version",), name="one_primary_file_per_version"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='versionimage',
-            constraint=models.UniqueConstraint(fields=('version', 'row', 'column'), name='image_place_unique'),
+            model_name="versionimage",
+            constraint=models.UniqueConstraint(fields=("version", "row", "column"), name="image_place_unique"),
         ),
     ]

@@ -32,6 +32,4 @@ class VersionImage(models.Model):
 
     class Meta:
         ordering = ["row", "column"]
-        constraints = [
-            models.UniqueConstraint(fields=["version", "row", "column"], name="image_place_unique")
-        ]
+        constraints = [models.UniqueConstraint(fields=["version", "row", "column"], name="image_place_unique")]

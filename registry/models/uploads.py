@@ -23,9 +23,7 @@ class Upload(models.Model):
     consumed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        constraints = [
-            models.CheckConstraint(name="upload_offset_within_length", condition=Q(offset__lte=F("length")))
-        ]
+        constraints = [models.CheckConstraint(name="upload_offset_within_length", condition=Q(offset__lte=F("length")))]
 
     @property
     def is_complete(self) -> bool:

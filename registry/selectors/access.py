@@ -96,28 +96,27 @@ def access_version(
     *, actor: Actor, owner: str, name: str, number: int, permission: AdapterPermission = AdapterPermission.READ
 ) -> Version:
     """Version `number` of `/{owner}/{name}`, under the same rule as `access_adapter`."""
-    version = (
-        _versions().filter(adapter__owner__slug=owner.lower(), adapter__name=name.lower(), number=number).first()
-    )
+    version = _versions().filter(adapter__owner__slug=owner.lower(), adapter__name=name.lower(), number=number).first()
     return _authorised_version(actor, version, permission, f"{owner}/{name} v{number}")
 
 
-def access_version_by_id(
-    *, actor: Actor, pk: int, permission: AdapterPermission = AdapterPermission.READ
-) -> Version:
+def access_version_by_id(*, actor: Actor, pk: int, permission: AdapterPermission = AdapterPermission.READ) -> Version:
     """The version with this id, under the same rule as `access_adapter`."""
     return _authorised_version(actor, _versions().filter(pk=pk).first(), permission, f"version {pk}")
 
 
 def _versions() -> QuerySet[Version]:
     return Version.objects.select_related(
-        "adapter__owner__user", "adapter__owner__organisation", "base_model", "decision", "created_by", "adapter__latest"
+        "adapter__owner__user",
+        "adapter__owner__organisation",
+        "base_model",
+        "decision",
+        "created_by",
+        "adapter__latest",
     )
 
 
-def _authorised_version(
-    actor: Actor, version: Version | None, permission: AdapterPermission, label: str
-) -> Version:
+def _authorised_version(actor: Actor, version: Version | None, permission: AdapterPermission, label: str) -> Version:
     if version is None or not version_readable(actor, version):
         raise NotFound(f"There is no {label} that you may see.")
     if permission not in adapter_permissions(actor, version.adapter):
@@ -145,6 +144,5 @@ def namespaces_for_upload(actor: User) -> QuerySet[Namespace]:
     """The names that `actor` may upload under: their own and their organisations'."""
     contributing = [Role.OWNER, Role.MAINTAINER, Role.MEMBER]
     return Namespace.objects.filter(
-        Q(user=actor)
-        | Q(organisation__memberships__user=actor, organisation__memberships__role__in=contributing)
+        Q(user=actor) | Q(organisation__memberships__user=actor, organisation__memberships__role__in=contributing)
     ).distinct()

@@ -178,4 +178,3 @@ def _counts(rows: QuerySet[Adapter], column: str, is_array: bool, limit: int) ->
     value = Func(F(column), function="unnest") if is_array else F(column)
     counted = rows.annotate(facet=value).values("facet").annotate(total=Count("pk")).order_by("-total", "facet")
     return [(row["facet"], row["total"]) for row in counted[:limit]]
-

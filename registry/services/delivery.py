@@ -88,8 +88,10 @@ def gate_accept(
 
 
 def _issue(actor: User, organisation: Organisation | None, version: Version, answer: GateAnswer) -> Receipt:
-    version = Version.objects.select_for_update(of=("self",)).select_related("adapter__owner", "created_by").get(
-        pk=version.pk
+    version = (
+        Version.objects.select_for_update(of=("self",))
+        .select_related("adapter__owner", "created_by")
+        .get(pk=version.pk)
     )
     require_available(version)
     acceptance = Acceptance.objects.create(
@@ -146,9 +148,7 @@ def link_redeem(*, token: str) -> VersionFile:
         pk = signing.loads(token, salt=SALT, max_age=settings.DOWNLOAD_URL_LIFETIME)
     except signing.BadSignature as error:
         raise LinkExpired from error
-    receipt = (
-        Receipt.objects.select_related("file__blob", "file__version__adapter__owner").filter(pk=pk).first()
-    )
+    receipt = Receipt.objects.select_related("file__blob", "file__version__adapter__owner").filter(pk=pk).first()
     if receipt is None:
         raise LinkExpired
     require_available(receipt.file.version)

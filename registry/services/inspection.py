@@ -226,9 +226,7 @@ def _settle(version: Version, decision: Decision, record: DecisionRecord, findin
         )
     elif decision.outcome is Outcome.REVIEW or (held := _held_back(version, findings)):
         detail = _policy_detail(decision) if decision.outcome is Outcome.REVIEW else held
-        version_transition(
-            version=version, to=VersionState.IN_REVIEW, actor=None, detail=detail, decision=record
-        )
+        version_transition(version=version, to=VersionState.IN_REVIEW, actor=None, detail=detail, decision=record)
     else:
         version_publish(version=version, actor=None, decision=record)
 
@@ -262,5 +260,3 @@ def _held_back(version: Version, findings: Findings) -> dict[str, str]:
             "remedy": "Ask a maintainer to publish it from this page.",
         }
     return {}
-
-

@@ -39,9 +39,7 @@ def _copy(adapter: Adapter, latest: Version) -> None:
     adapter.licence_id = latest.licence_id
     adapter.trigger_words = latest.trigger_words
     uses: dict[str, dict[str, object]] = latest.permissions.get("uses", {})
-    adapter.permitted_uses = sorted(
-        use for use, answer in uses.items() if answer["outcome"] == Outcome.ALLOW.value
-    )
+    adapter.permitted_uses = sorted(use for use, answer in uses.items() if answer["outcome"] == Outcome.ALLOW.value)
     picture = latest.images.order_by("row", "-strength").first()
     adapter.thumbnail = str(picture.pk) if picture else ""
 

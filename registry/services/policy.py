@@ -24,9 +24,7 @@ def licence_known(licence_id: str) -> bool:
 
 def base_component(base: BaseModel) -> Component:
     """The base model as a component, with who asserts its licence."""
-    return Component(
-        role=Role.BASE, name=base.name, licence_id=base.licence_id, asserted_by=base.licence_asserted_by
-    )
+    return Component(role=Role.BASE, name=base.name, licence_id=base.licence_id, asserted_by=base.licence_asserted_by)
 
 
 def version_component(version: Version, role: Role) -> Component:
@@ -38,7 +36,11 @@ def version_component(version: Version, role: Role) -> Component:
         allow_different_licence=version.allow_different_licence,
     )
     return Component(
-        role=role, name=str(version), licence_id=version.licence_id, asserted_by=version.created_by.username, flags=flags
+        role=role,
+        name=str(version),
+        licence_id=version.licence_id,
+        asserted_by=version.created_by.username,
+        flags=flags,
     )
 
 

@@ -49,7 +49,5 @@ def version_review(
             "why": public_reasoning,
             "remedy": "Answer with a corrected version, or appeal to the moderators.",
         }
-        version_transition(
-            version=version, to=VersionState.REFUSED, actor=actor, detail=detail, decision=record
-        )
+        version_transition(version=version, to=VersionState.REFUSED, actor=actor, detail=detail, decision=record)
     return record

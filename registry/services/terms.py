@@ -24,7 +24,9 @@ def terms_of(version: Version, decision: Decision) -> TermsText:
 
 
 def _head(version: Version, decision: Decision) -> str:
-    return f"Terms for {version}, use: {decision.use.value.replace('-', ' ')}.\nRules in force: {decision.ruleset_digest}"
+    return (
+        f"Terms for {version}, use: {decision.use.value.replace('-', ' ')}.\nRules in force: {decision.ruleset_digest}"
+    )
 
 
 def _creator(version: Version) -> str:

@@ -72,9 +72,7 @@ def upload_create(*, actor: User, namespace: Namespace, filename: str, length: i
 
 def access_upload(*, actor: User, pk: uuid.UUID) -> Upload:
     """The actor's own upload, while it may still be used; anything else is absent."""
-    upload = Upload.objects.filter(
-        pk=pk, created_by=actor, consumed_at=None, expires_at__gt=timezone.now()
-    ).first()
+    upload = Upload.objects.filter(pk=pk, created_by=actor, consumed_at=None, expires_at__gt=timezone.now()).first()
     if upload is None or not upload_path(pk).exists():
         raise NotFound("There is no such upload, or it has run out.", remedy="Start the upload again.")
     return upload

@@ -69,9 +69,7 @@ def _resolved(declaration: Declaration) -> tuple[BaseModel, RightsStatement]:
 
 
 @transaction.atomic
-def version_submit(
-    *, actor: User, adapter: Adapter, upload: Upload, declaration: Declaration
-) -> Version:
+def version_submit(*, actor: User, adapter: Adapter, upload: Upload, declaration: Declaration) -> Version:
     """Take a finished upload as the next version of `adapter` and send it to inspection."""
     base, statement = _resolved(declaration)
     upload = Upload.objects.select_for_update().get(pk=upload.pk)
@@ -138,9 +136,7 @@ def version_publish(
     *, version: Version, actor: User | None, decision: DecisionRecord, detail: dict[str, Any] | None = None
 ) -> Version:
     """Let a checked version out."""
-    version_transition(
-        version=version, to=VersionState.PUBLISHED, actor=actor, detail=detail, decision=decision
-    )
+    version_transition(version=version, to=VersionState.PUBLISHED, actor=actor, detail=detail, decision=decision)
     transaction.on_commit(lambda: version_published.send(sender=Version, version_id=version.pk))
     return version
 

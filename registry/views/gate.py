@@ -33,9 +33,7 @@ def gate(request: HttpRequest, owner: str, name: str, number: int) -> HttpRespon
     return render(request, "registry/gate.html", context)
 
 
-def _answer(
-    request: HttpRequest, version: Version, form: UseForm, context: dict[str, object]
-) -> HttpResponse:
+def _answer(request: HttpRequest, version: Version, form: UseForm, context: dict[str, object]) -> HttpResponse:
     assert isinstance(request.user, User)
     use, organisation = Use(form.cleaned_data["use"]), form.cleaned_data["organisation"]
     asked = {"actor": request.user, "organisation": organisation, "version": version, "use": use}

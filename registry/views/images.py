@@ -13,9 +13,7 @@ from registry.selectors.access import version_readable
 
 @require_safe
 def image(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
-    picture = (
-        VersionImage.objects.select_related("version__adapter__owner").filter(pk=pk).first()
-    )
+    picture = VersionImage.objects.select_related("version__adapter__owner").filter(pk=pk).first()
     if picture is None or not version_readable(request.user, picture.version):
         raise NotFound("There is no such picture that you may see.")
     response = FileResponse(default_storage.open(picture.storage_key, "rb"), content_type="image/png")

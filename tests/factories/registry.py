@@ -15,9 +15,7 @@ from registry.services.uploads import upload_from_stream
 from registry.services.versions import Declaration, latest_statement
 
 
-def safetensors_bytes(
-    tensors: dict[str, tuple[list[int], bytes]], metadata: dict[str, str] | None = None
-) -> bytes:
+def safetensors_bytes(tensors: dict[str, tuple[list[int], bytes]], metadata: dict[str, str] | None = None) -> bytes:
     """A safetensors file of F32 tensors, written by hand: name → (shape, bytes)."""
     header: dict[str, Any] = {"__metadata__": metadata} if metadata else {}
     offset = 0
@@ -53,7 +51,11 @@ def catalogue() -> None:
 
 
 def make_upload(
-    *, actor: User, content: bytes | None = None, filename: str = "style.safetensors", namespace: Namespace | None = None
+    *,
+    actor: User,
+    content: bytes | None = None,
+    filename: str = "style.safetensors",
+    namespace: Namespace | None = None,
 ) -> Upload:
     content = lora_bytes() if content is None else content
     return upload_from_stream(

@@ -131,7 +131,9 @@ def signed_distance(thing: Thing) -> Field:
     return (SHAPES[thing.shape](x, y) * thing.radius).astype(np.float32)
 
 
-def draw(scene: Scene, paint: Callable[[NDArray[np.float32], Field, Thing], NDArray[np.float32]] | None = None) -> NDArray[np.uint8]:
+def draw(
+    scene: Scene, paint: Callable[[NDArray[np.float32], Field, Thing], NDArray[np.float32]] | None = None
+) -> NDArray[np.uint8]:
     """The picture, (64, 64, 3) in 0..255. `paint` may draw a thing in a style of its own."""
     canvas = np.empty((SIZE, SIZE, 3), np.float32)
     canvas[:] = COLOURS[scene.background]
@@ -147,7 +149,9 @@ def fill(canvas: NDArray[np.float32], distance: Field, colour: tuple[int, int, i
     return canvas * (1 - cover) + np.asarray(colour, np.float32) * cover
 
 
-def _one(rng: np.random.Generator, background: str, position: str, size: str, allowed: frozenset[tuple[str, str]]) -> Thing:
+def _one(
+    rng: np.random.Generator, background: str, position: str, size: str, allowed: frozenset[tuple[str, str]]
+) -> Thing:
     while True:
         shape, colour = _pairs[int(rng.integers(len(_pairs)))]
         if colour != background and ((shape, colour) not in HELD_OUT or (shape, colour) in allowed):
@@ -163,7 +167,9 @@ def _one(rng: np.random.Generator, background: str, position: str, size: str, al
     return Thing(shape, colour, size, position, centre, radius)
 
 
-def sample_scene(rng: np.random.Generator, *, allowed: frozenset[tuple[str, str]] = frozenset(), plain: bool = False) -> Scene:
+def sample_scene(
+    rng: np.random.Generator, *, allowed: frozenset[tuple[str, str]] = frozenset(), plain: bool = False
+) -> Scene:
     """A random scene: mostly one thing, sometimes two or three; `plain` leaves nonsense words out."""
     background = str(rng.choice(list(COLOURS)))
     count = int(rng.choice([1, 2, 3], p=[0.72, 0.2, 0.08]))

@@ -22,9 +22,7 @@ def assertion_checked(component: Component, licence: Licence) -> Findings:
     return Findings((_reason(Outcome.REVIEW, "assertion-unverified", message, component, licence.id, facts),))
 
 
-def sources_agree(
-    component: Component, licence: Licence, use: Use, actor: ActorFacts, rules: Ruleset
-) -> Findings:
+def sources_agree(component: Component, licence: Licence, use: Use, actor: ActorFacts, rules: Ruleset) -> Findings:
     """Where sources name different licences, each must give the same answer for one of them to decide."""
     others = tuple(component.facts.get("also_asserted") or ())
     if not others:
@@ -43,9 +41,7 @@ def _outcome(component: Component, licence: Licence, use: Use, actor: ActorFacts
     return max((reason.outcome for reason in found.reasons), key=SEVERITY.__getitem__)
 
 
-def _disagreement(
-    component: Component, licence: Licence, other: str, own: Outcome, theirs: Outcome
-) -> Reason:
+def _disagreement(component: Component, licence: Licence, other: str, own: Outcome, theirs: Outcome) -> Reason:
     facts = {
         "asserted": licence.id,
         "also_asserted": other,

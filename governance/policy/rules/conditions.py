@@ -73,7 +73,5 @@ def stated(condition: Condition, actor: ActorFacts) -> dict[str, Any]:
     """The fact, its stated value and the limit, as plain values for a reason."""
     fact = fact_of(condition)
     value = actor.to_json().get(fact)
-    limit = (
-        condition.limit if condition.limit is not None else list(condition.excluded) or condition.registrar
-    )
+    limit = condition.limit if condition.limit is not None else list(condition.excluded) or condition.registrar
     return {"fact": fact, "stated": value, "limit": limit}

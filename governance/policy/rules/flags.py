@@ -56,11 +56,7 @@ def commercial_hosting(
     questions: list[Question],
 ) -> None:
     """A paid service needs the tick for renting; ``rent-civit`` helps nobody but Civitai's own generator."""
-    if (
-        flags.commercial_use is None
-        or CommercialFlag.RENT in flags.commercial_use
-        or actor.receives_payment is False
-    ):
+    if flags.commercial_use is None or CommercialFlag.RENT in flags.commercial_use or actor.receives_payment is False:
         return
     what = _FLAG_FOR_USE[Use.HOSTED_SERVICE][1]
     message = f"{component.name}: its creator does not permit {what}."
@@ -68,9 +64,7 @@ def commercial_hosting(
         message += " The permission for Civitai's own generator does not reach other services."
     if actor.receives_payment is None:
         message += f" This decides, and it was not stated yet: {_PAYMENT_QUESTION}"
-        reasons.append(
-            _commercial(Outcome.REVIEW, MISSING_FACT, message, component, flags, CommercialFlag.RENT)
-        )
+        reasons.append(_commercial(Outcome.REVIEW, MISSING_FACT, message, component, flags, CommercialFlag.RENT))
         questions.append(
             Question(
                 "receives_payment",

@@ -18,11 +18,7 @@ def licence_known(component: Component, licence: Licence | None) -> Findings:
     if licence is not None:
         return Findings()
     stated_id = component.licence_id
-    says = (
-        f"states the licence “{stated_id}”, which the catalogue does not know"
-        if stated_id
-        else "states no licence"
-    )
+    says = f"states the licence “{stated_id}”, which the catalogue does not know" if stated_id else "states no licence"
     message = f"{component.name}: it {says}, so a moderator has to read its terms first."
     facts = {"licence_id": stated_id, "asserted_by": component.asserted_by}
     reason = Reason(
@@ -39,9 +35,7 @@ def licence_known(component: Component, licence: Licence | None) -> Findings:
     return Findings((reason,))
 
 
-def licence_grants(
-    component: Component, licence: Licence, use: Use, actor: ActorFacts, rules: Ruleset
-) -> Findings:
+def licence_grants(component: Component, licence: Licence, use: Use, actor: ActorFacts, rules: Ruleset) -> Findings:
     """The claim of the licence on this use, its conditions against the stated facts, and its duties."""
     plan = plans_of(rules).get((licence.id, use, component.role))
     if plan is None:
@@ -100,9 +94,7 @@ def _claimed(component: Component, plan: Plan) -> Reason:
     )
 
 
-def _conditions(
-    component: Component, plan: Plan, actor: ActorFacts
-) -> tuple[tuple[Reason, ...], tuple[Question, ...]]:
+def _conditions(component: Component, plan: Plan, actor: ActorFacts) -> tuple[tuple[Reason, ...], tuple[Question, ...]]:
     answers = [(condition, is_met(condition, actor)) for condition in plan.conditions]
     open_ = [condition for condition, met in answers if met is None]
     failed = [condition for condition, met in answers if met is False]
@@ -148,6 +140,4 @@ def _missing(component: Component, plan: Plan, condition: Condition) -> Reason:
 def _no_rule(component: Component, licence: Licence, use: Use) -> Reason:
     message = f"{component.name}: the catalogue has nothing on this use of it, so a moderator decides."
     facts = {"use": use.value}
-    return Reason(
-        Outcome.REVIEW, "no-rule", "licence.grant", message, component.name, licence.id, None, None, facts
-    )
+    return Reason(Outcome.REVIEW, "no-rule", "licence.grant", message, component.name, licence.id, None, None, facts)

@@ -47,9 +47,7 @@ def share_alike(source: Component, adapter: Component, rules: Ruleset) -> Iterat
                     yield reason._replace(outcome=Outcome.REVIEW, code="share-alike-disputed")
 
 
-def _downstream(
-    source: Component, adapter: Component, licence: Licence, given: Licence | None
-) -> Iterator[Reason]:
+def _downstream(source: Component, adapter: Component, licence: Licence, given: Licence | None) -> Iterator[Reason]:
     down = licence.downstream
     kept = given is not None and (given.id == licence.id or given.id in down.compatible_with)
     name = adapter.licence_id or "no stated licence"
@@ -66,9 +64,7 @@ def _downstream(
         yield _about(source, Outcome.ALLOW, "restrictions-stay", text, licence, adapter)
 
 
-def _share_alike(
-    source: Component, adapter: Component, licence: Licence, kept: bool, unknown: bool
-) -> Reason:
+def _share_alike(source: Component, adapter: Component, licence: Licence, kept: bool, unknown: bool) -> Reason:
     down = licence.downstream
     if kept:
         text = f"{down.text} {adapter.licence_id} satisfies that."
@@ -77,9 +73,7 @@ def _share_alike(
     ways = ", ".join((licence.id, *sorted(down.compatible_with)))
     text = f"{down.text} {adapter.name} is declared under {name}. Choose one of: {ways}."
     verified = down.status in VERIFIED and not unknown
-    return _about(
-        source, Outcome.DENY if verified else Outcome.REVIEW, "share-alike-broken", text, licence, adapter
-    )
+    return _about(source, Outcome.DENY if verified else Outcome.REVIEW, "share-alike-broken", text, licence, adapter)
 
 
 def same_licence_flag(source: Component, adapter: Component, rules: Ruleset) -> Iterator[Reason]:
@@ -120,9 +114,7 @@ def flags_within_base(source: Component, adapter: Component, rules: Ruleset) -> 
     ticked = adapter.flags.commercial_use if adapter.flags else None
     for flag, use, what in _FLAG_USES if ticked else ():
         if ticked and flag in ticked:
-            yield from _narrowed(
-                source, adapter, rules, use, f"the creator's flag “{flag.value}” ({what})", "flag"
-            )
+            yield from _narrowed(source, adapter, rules, use, f"the creator's flag “{flag.value}” ({what})", "flag")
 
 
 def licence_within_base(source: Component, adapter: Component, rules: Ruleset) -> Iterator[Reason]:
@@ -169,9 +161,7 @@ def merge_can_be_shared(request: UseRequest, rules: Ruleset) -> Findings:
                 "be under both licences at once, so a moderator decides whether it can be given on at all."
             )
             facts = {"components": [one.name, two.name]}
-            clause = (
-                f"{first.downstream.clause} / {second.downstream.clause}" if first.id < second.id else None
-            )
+            clause = f"{first.downstream.clause} / {second.downstream.clause}" if first.id < second.id else None
             clause = clause or f"{second.downstream.clause} / {first.downstream.clause}"
             reasons.append(
                 Reason(
@@ -191,15 +181,11 @@ def merge_can_be_shared(request: UseRequest, rules: Ruleset) -> Findings:
 
 def _exclude_each_other(first: Licence, second: Licence) -> bool:
     both_same = first.downstream.rule is DownstreamRule.SAME and second.downstream.rule is DownstreamRule.SAME
-    compatible = (
-        second.id in first.downstream.compatible_with or first.id in second.downstream.compatible_with
-    )
+    compatible = second.id in first.downstream.compatible_with or first.id in second.downstream.compatible_with
     return both_same and first is not second and not compatible
 
 
-def _about(
-    source: Component, outcome: Outcome, code: str, text: str, licence: Licence, adapter: Component
-) -> Reason:
+def _about(source: Component, outcome: Outcome, code: str, text: str, licence: Licence, adapter: Component) -> Reason:
     facts = {
         "rule": licence.downstream.rule.value,
         "adapter": adapter.name,

@@ -86,9 +86,7 @@ def claimed_licence(request: UseRequest, rules: Ruleset) -> Findings:
     if not claimed:
         return Findings()
     adapters = [component for component in request.components if component.role is Role.ADAPTER]
-    return Findings(
-        tuple(_mismatch(adapter, claimed) for adapter in adapters if not _same(adapter, claimed, rules))
-    )
+    return Findings(tuple(_mismatch(adapter, claimed) for adapter in adapters if not _same(adapter, claimed, rules)))
 
 
 def _same(adapter: Component, claimed: str, rules: Ruleset) -> bool:

@@ -116,11 +116,7 @@ def _look_up(names: _Names, rest: str, prefix: str) -> Target | None:
 
 def _names(component: str, module: nn.Module) -> _Names:
     names = _Names(component, module)
-    paths = [
-        path
-        for path, layer in module.named_modules()
-        if isinstance(getattr(layer, "weight", None), nn.Parameter)
-    ]
+    paths = [path for path, layer in module.named_modules() if isinstance(getattr(layer, "weight", None), nn.Parameter)]
     for path in paths:
         names.add(path, (path,))
     if component == "unet":

@@ -52,7 +52,9 @@ def assert_applies_exactly(pipe: Any, layer: nn.Module, path: Any, reference: Re
 def test_kind_equals_lycoris_forward(sd: Any, save: Save, kind: str, where: str, strength: float) -> None:
     layer = sd.unet.get_submodule(LAYERS[where])
     reference = KINDS[kind](layer, seed=5)
-    path = save({f"lycoris_{LAYERS[where].replace('.', '_')}.{name}": value for name, value in reference.tensors.items()})
+    path = save(
+        {f"lycoris_{LAYERS[where].replace('.', '_')}.{name}": value for name, value in reference.tensors.items()}
+    )
     assert_applies_exactly(sd, layer, path, reference, strength)
 
 
