@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.authentication import acting_user
 from accounts.errors import NotFound
 from accounts.models import ApiToken, Membership, Organisation, User, validate_slug
 from accounts.permissions import OrganisationPermission, Role
@@ -74,7 +75,7 @@ class MeView(_SignedIn):
 
     @extend_schema(responses=MeSerializer, operation_id="me")
     def get(self, request: Request) -> Response:
-        return Response(MeSerializer(request.user).data)
+        return Response(MeSerializer(acting_user(request)).data)
 
 
 class TokensView(_SignedIn):
@@ -84,7 +85,7 @@ class TokensView(_SignedIn):
 
     @extend_schema(responses=TokenSerializer(many=True), operation_id="tokens_list")
     def get(self, request: Request) -> Response:
-        return Response(TokenSerializer(request.user.api_tokens.filter(revoked_at=None), many=True).data)
+        return Response(TokenSerializer(acting_user(request).api_tokens.filter(revoked_at=None), many=True).data)
 
     @extend_schema(request=NewTokenSerializer, responses={201: CreatedTokenSerializer}, operation_id="token_create")
     def post(self, request: Request) -> Response:
@@ -92,7 +93,9 @@ class TokensView(_SignedIn):
         body.is_valid(raise_exception=True)
         data = body.validated_data
         lifetime = timedelta(days=data["days"]) if data.get("days") else None
-        token, secret = token_create(user=request.user, name=data["name"], scopes=data["scopes"], lifetime=lifetime)
+        token, secret = token_create(
+            user=acting_user(request), name=data["name"], scopes=data["scopes"], lifetime=lifetime
+        )
         return Response({**TokenSerializer(token).data, "secret": secret}, status=201)
 
 
@@ -103,10 +106,10 @@ class TokenView(_SignedIn):
 
     @extend_schema(request=None, responses={204: None}, operation_id="token_revoke")
     def delete(self, request: Request, pk: int) -> Response:
-        token = request.user.api_tokens.filter(pk=pk).first()
+        token = acting_user(request).api_tokens.filter(pk=pk).first()
         if token is None:
             raise NotFound("There is no such token of yours.")
-        token_revoke(actor=request.user, token=token)
+        token_revoke(actor=acting_user(request), token=token)
         return Response(status=204)
 
 
@@ -115,8 +118,8 @@ class OrganisationsView(_SignedIn):
 
     @extend_schema(responses=OrganisationSerializer(many=True), operation_id="organisations_list")
     def get(self, request: Request) -> Response:
-        mine = Organisation.objects.filter(memberships__user=request.user).select_related("namespace")
-        return Response(OrganisationSerializer(mine, many=True).data)
+        mine = Organisation.objects.filter(memberships__user=acting_user(request)).select_related("namespace")
+        return Response(OrganisationSerializer(mine, many=True).data)  # type: ignore[arg-type]
 
     @extend_schema(
         request=OrganisationSerializer, responses={201: OrganisationSerializer}, operation_id="organisation_create"
@@ -126,7 +129,7 @@ class OrganisationsView(_SignedIn):
         body.is_valid(raise_exception=True)
         data = body.validated_data
         created = organisation_create(
-            actor=request.user,
+            actor=acting_user(request),
             slug=data["namespace"]["slug"],
             display_name=data["display_name"],
             description=data["description"],
@@ -138,7 +141,7 @@ class MembersView(_SignedIn):
     """Members of one organisation: POST adds or changes, DELETE removes."""
 
     def _organisation(self, request: Request, slug: str) -> Organisation:
-        return access_organisation(actor=request.user, slug=slug, permission=OrganisationPermission.READ)
+        return access_organisation(actor=acting_user(request), slug=slug, permission=OrganisationPermission.READ)
 
     def _user(self, username: str) -> User:
         found = User.objects.filter(username=username.lower()).first()
@@ -149,7 +152,7 @@ class MembersView(_SignedIn):
     @extend_schema(responses=MemberSerializer(many=True), operation_id="members_list")
     def get(self, request: Request, slug: str) -> Response:
         members = self._organisation(request, slug).memberships.select_related("user")
-        return Response(MemberSerializer(members, many=True).data)
+        return Response(MemberSerializer(members, many=True).data)  # type: ignore[arg-type]
 
     @extend_schema(request=MemberSerializer, responses={201: MemberSerializer}, operation_id="member_add")
     def post(self, request: Request, slug: str) -> Response:
@@ -157,7 +160,9 @@ class MembersView(_SignedIn):
         body = MemberSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         user = self._user(body.validated_data["user"]["username"])
-        member = member_add(actor=request.user, organisation=organisation, user=user, role=body.validated_data["role"])
+        member = member_add(
+            actor=acting_user(request), organisation=organisation, user=user, role=body.validated_data["role"]
+        )
         return Response(MemberSerializer(member).data, status=201)
 
     @extend_schema(request=MemberNameSerializer, responses={204: None}, operation_id="member_remove")
@@ -165,5 +170,7 @@ class MembersView(_SignedIn):
         organisation = self._organisation(request, slug)
         body = MemberNameSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        member_remove(actor=request.user, organisation=organisation, user=self._user(body.validated_data["username"]))
+        member_remove(
+            actor=acting_user(request), organisation=organisation, user=self._user(body.validated_data["username"])
+        )
         return Response(status=204)

@@ -27,6 +27,13 @@ class ApiTokenAuthentication(authentication.BaseAuthentication):
         return "Bearer"
 
 
+def acting_user(request: Request) -> User:
+    """Who asks, where the call needs somebody; a guest gets the 401 of a missing token."""
+    if not isinstance(request.user, User):
+        raise exceptions.NotAuthenticated
+    return request.user
+
+
 class TokenScopePermission(BasePermission):
     """Whether the token's scopes cover the call; a browser session has them all.
 

@@ -149,7 +149,7 @@ def _announce(folder: Path) -> None:
     probe = f"http://{os.environ['BIND'].replace('0.0.0.0', '127.0.0.1').replace('[::]', '[::1]')}/healthz"  # noqa: S104
     for _ in range(300):
         try:
-            with urllib.request.urlopen(probe, timeout=2):  # noqa: S310 (our own address)
+            with urllib.request.urlopen(probe, timeout=2):
                 break
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)

@@ -22,6 +22,8 @@ class HeaderThrottle(SimpleRateThrottle):
 
     def allow_request(self, request: Request, view: Any) -> bool:
         allowed: bool = super().allow_request(request, view)
+        assert self.num_requests is not None
+        assert self.duration is not None
         remaining = max(0, self.num_requests - len(self.history)) if allowed else 0
         reset = self.duration - (self.now - self.history[-1]) if self.history else self.duration
         request._request.rate_limit = (self.num_requests, remaining, math.ceil(max(0, reset)))  # type: ignore[attr-defined]

@@ -1,6 +1,14 @@
-"""What governance reads: the facts of an actor, who may see a decision, the chain's head."""
+"""What governance reads: the facts of an actor, decisions and who may see them, the chain's head."""
 
+import uuid
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Q, QuerySet
+
+from accounts.errors import NotFound
 from accounts.models import Organisation, User
+from accounts.permissions import OrganisationPermission, Role, role_permits
 from governance.models import ActorProfile, AuditEntry, DecisionRecord
 from governance.policy import ActorFacts
 
@@ -41,12 +49,69 @@ def standing_use(*, actor: User, organisation: Organisation | None = None) -> st
 
 
 def can_read_decision(*, actor: User, record: DecisionRecord) -> bool:
-    """Who took part in a decision, and moderators."""
+    """Who took part in a decision or in one that it overrides, their organisation, and moderators."""
     if actor.is_moderator or record.actor_id == actor.pk:
         return True
-    return (
-        record.organisation_id is not None and actor.memberships.filter(organisation_id=record.organisation_id).exists()
-    )
+    if record.organisation_id and actor.memberships.filter(organisation_id=record.organisation_id).exists():
+        return True
+    return record.override_of is not None and can_read_decision(actor=actor, record=record.override_of)
+
+
+def access_decision(*, actor: User | AnonymousUser, public_id: uuid.UUID) -> DecisionRecord:
+    """The decision, if `actor` may read it; absent and closed give the same NotFound."""
+    related = DecisionRecord.objects.select_related("actor", "organisation__namespace", "override_of")
+    record = related.filter(public_id=public_id).first()
+    if record is None or not isinstance(actor, User) or not can_read_decision(actor=actor, record=record):
+        raise NotFound(f"There is no decision {public_id} that you may read.")
+    return record
+
+
+def decisions_of(*, actor: User, before: DecisionRecord | None = None) -> QuerySet[DecisionRecord]:
+    """The decisions that `actor` asked for, newest first; `before` continues after that one."""
+    mine = DecisionRecord.objects.filter(actor=actor).select_related("organisation__namespace", "override_of")
+    if before is None:
+        return mine
+    older = Q(created_at__lt=before.created_at) | Q(created_at=before.created_at, pk__lt=before.pk)
+    return mine.filter(older)
+
+
+def override_chain(record: DecisionRecord) -> list[DecisionRecord]:
+    """Every decision of the chain that this one belongs to, from the first to the one that holds now."""
+    first = record
+    while first.override_of is not None:
+        first = first.override_of
+    chain, level = [first], [first]
+    while level:
+        below = DecisionRecord.objects.filter(override_of__in=level).select_related("actor")
+        level = list(below.order_by("created_at", "pk"))
+        chain += level
+    return chain
+
+
+def decision_facts(record: DecisionRecord) -> dict[str, Any]:
+    """A decision on record as plain values; private notes stay with the moderators' own pages."""
+    return {
+        **record.to_json(),
+        "id": str(record.public_id),
+        "action": record.action,
+        "subject": {"type": record.subject_type, "id": record.subject_id, "label": record.subject_label},
+        "organisation": record.organisation.namespace.slug if record.organisation else None,
+        "request": record.request,
+        "public_reasoning": record.public_reasoning,
+        "override_of": str(record.override_of.public_id) if record.override_of else None,
+        "overridden_by": [str(found.public_id) for found in record.overrides.order_by("created_at", "pk")],
+        "created_at": record.created_at.isoformat(),
+    }
+
+
+def organisations_administered(*, actor: User) -> list[Organisation]:
+    """Organisations whose facts the actor may state."""
+    memberships = actor.memberships.select_related("organisation__namespace").order_by("organisation__namespace__slug")
+    return [
+        membership.organisation
+        for membership in memberships
+        if role_permits(Role(membership.role), OrganisationPermission.ADMINISTER)
+    ]
 
 
 def audit_head() -> AuditEntry | None:

@@ -70,8 +70,11 @@ def sign_receipt(body: dict[str, Any]) -> dict[str, Any]:
 def receipt_valid(receipt: dict[str, Any], public: bytes | None = None) -> bool:
     """Whether the receipt carries this key's signature over exactly what it says."""
     body = {name: value for name, value in receipt.items() if name != "signature"}
+    encoded = receipt.get("signature")
+    if not isinstance(encoded, str):
+        return False
     try:
-        signature = base64.b64decode(receipt.get("signature", ""), validate=True)
+        signature = base64.b64decode(encoded, validate=True)
         Ed25519PublicKey.from_public_bytes(public or public_bytes()).verify(signature, canonical(body).encode())
     except (InvalidSignature, ValueError):
         return False

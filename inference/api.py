@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.authentication import acting_user
 from accounts.errors import NotFound
 from inference.models import PreviewJob
 from inference.services import preview_cancel, preview_retry
@@ -52,7 +53,7 @@ class PreviewCancelView(_JobView):
     @extend_schema(request=None, responses=PreviewJobSerializer, operation_id="preview_cancel")
     def post(self, request: Request, pk: uuid.UUID) -> Response:
         job = self.job(request, pk)
-        preview_cancel(job=job, actor=request.user)
+        preview_cancel(job=job, actor=acting_user(request))
         job.refresh_from_db()
         return Response(PreviewJobSerializer(job).data)
 
@@ -62,5 +63,5 @@ class PreviewRetryView(_JobView):
 
     @extend_schema(request=None, responses={201: PreviewJobSerializer}, operation_id="preview_retry")
     def post(self, request: Request, pk: uuid.UUID) -> Response:
-        again: Any = preview_retry(job=self.job(request, pk), actor=request.user)
+        again: Any = preview_retry(job=self.job(request, pk), actor=acting_user(request))
         return Response(PreviewJobSerializer(again).data, status=201)

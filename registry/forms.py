@@ -110,7 +110,7 @@ class UploadForm(forms.Form):
             preview_prompts=(data["preview_prompt"],) if data["preview_prompt"] else (),
         )
 
-    def tags(self) -> list[str]:
+    def clean_tags(self) -> list[str]:
         return split_words(self.cleaned_data["tags"])
 
 

@@ -103,3 +103,6 @@ class Findings(NamedTuple):
     reasons: tuple[Reason, ...] = ()
     obligations: tuple[Obligation, ...] = ()
     questions: tuple[Question, ...] = ()
+
+
+NOTHING = Findings()  # shared by the many rules that have nothing to say

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import lru_cache
+from typing import NamedTuple
 
 from governance.policy.decisions import Decision, Findings, Obligation, Question, Reason
 from governance.policy.licences import Ruleset
@@ -13,45 +15,80 @@ from governance.policy.rules.flags import creator_flags
 from governance.policy.rules.grants import licence_grants, licence_known, weights_published
 from governance.policy.rules.lineage import lineage, merge_can_be_shared
 from governance.policy.rules.publishing import claimed_licence, declarations
-from governance.policy.vocabulary import SEVERITY, Outcome, Use
+from governance.policy.vocabulary import Outcome, Use
+
+
+class _Graded(NamedTuple):
+    """Findings with the reasons told apart by what they ask for, so that a decision only has to join them."""
+
+    deny: tuple[Reason, ...]
+    review: tuple[Reason, ...]
+    allow: tuple[Reason, ...]
+    obligations: tuple[Obligation, ...]
+    questions: tuple[Question, ...]
 
 
 def decide(request: UseRequest, ruleset: Ruleset) -> Decision:
     """Answer one request. Pure: the same request and ruleset give the same decision, always."""
     use, actor = request.use, request.actor
+    deny: tuple[Reason, ...] = ()
+    review, allow = deny, deny
+    obligations: tuple[Obligation, ...] = ()
+    questions: tuple[Question, ...] = ()
     components = _canonical(request.components)
-    reasons: list[Reason] = []
-    obligations: list[Obligation] = []
-    questions: list[Question] = []
-    for component in components:
-        found = _component_findings(ruleset, component, use, actor)
-        reasons += found.reasons
-        obligations += found.obligations
-        questions += found.questions
+    parts = [_of_component(ruleset, component, use, actor) for component in components]
     if use is Use.PUBLISH or use is Use.MERGING:
-        for found in _request_findings(request, ruleset):
-            reasons += found.reasons
-            questions += found.questions
-    outcome, ordered = _graded(reasons)
-    return Decision(outcome, use, ordered, _distinct(obligations), tuple(dict.fromkeys(questions)), ruleset.digest)
+        whole = replace(request, components=components)
+        parts.append(_grade(_joined(_request_findings(whole, ruleset))))
+    for refused, unsettled, granted, duties, asked in parts:
+        deny += refused
+        review += unsettled
+        allow += granted
+        obligations += duties
+        questions += asked
+    outcome = Outcome.DENY if deny else Outcome.REVIEW if review else Outcome.ALLOW
+    # Two components of one name and licence bring the same duties and questions; each is listed once.
+    return Decision(
+        outcome,
+        use,
+        deny + review + allow,
+        tuple(dict.fromkeys(obligations)),
+        tuple(dict.fromkeys(questions)) if questions else questions,
+        ruleset.digest,
+    )
 
 
 # What one component contributes depends on nothing but these four immutable values, so it is safe to keep. The
 # same base model stands in most requests, and the facts of an actor change rarely.
 @lru_cache(maxsize=65_536)
-def _component_findings(ruleset: Ruleset, component: Component, use: Use, actor: ActorFacts) -> Findings:
+def _of_component(ruleset: Ruleset, component: Component, use: Use, actor: ActorFacts) -> _Graded:
     licence = ruleset.find(component.licence_id)
     if licence is None:
-        return _joined((licence_known(component, licence), creator_flags(component, use, actor)))
-    return _joined(
-        (
-            licence_grants(component, licence, use, actor, ruleset),
-            weights_published(component, licence, use),
-            assertion_checked(component, licence),
-            sources_agree(component, licence, use, actor, ruleset),
-            creator_flags(component, use, actor),
+        return _grade(_joined((licence_known(component, licence), creator_flags(component, use, actor))))
+    return _grade(
+        _joined(
+            (
+                licence_grants(component, licence, use, actor, ruleset),
+                weights_published(component, licence, use),
+                assertion_checked(component, licence),
+                sources_agree(component, licence, use, actor, ruleset),
+                creator_flags(component, use, actor),
+            )
         )
     )
+
+
+def _grade(found: Findings) -> _Graded:
+    """The reasons by outcome, each kind in the order of the rules."""
+    reasons, duties, questions = found
+    deny: list[Reason] = []
+    review: list[Reason] = []
+    allow: list[Reason] = []
+    for reason in reasons:
+        outcome = reason.outcome
+        kind = allow if outcome is Outcome.ALLOW else review if outcome is Outcome.REVIEW else deny
+        kind.append(reason)
+    return _Graded(tuple(deny), tuple(review), tuple(allow), duties, questions)
 
 
 def _request_findings(request: UseRequest, ruleset: Ruleset) -> list[Findings]:
@@ -72,28 +109,13 @@ def _key(component: Component) -> tuple[object, ...]:
     return component.key
 
 
-def _graded(reasons: list[Reason]) -> tuple[Outcome, tuple[Reason, ...]]:
-    """The gravest outcome, and the reasons with the gravest first."""
-    outcome = Outcome.ALLOW
-    for reason in reasons:
-        if reason.outcome is not Outcome.ALLOW and outcome is not Outcome.DENY:
-            outcome = reason.outcome
-    if outcome is not Outcome.ALLOW:
-        reasons.sort(key=lambda reason: -SEVERITY[reason.outcome])
-    return outcome, tuple(reasons)
-
-
-def _distinct(obligations: list[Obligation]) -> tuple[Obligation, ...]:
-    """Two components of one name and licence bring the same duties; each is listed once."""
-    return tuple(dict.fromkeys(obligations)) if len(obligations) > 1 else tuple(obligations)
-
-
 def _joined(parts: Iterable[Findings]) -> Findings:
+    """Findings one after the other; most rules have nothing to say, so nothing is copied for them."""
     reasons: tuple[Reason, ...] = ()
     obligations: tuple[Obligation, ...] = ()
     questions: tuple[Question, ...] = ()
-    for part in parts:
-        reasons += part.reasons
-        obligations += part.obligations
-        questions += part.questions
+    for more, duties, asked in parts:
+        reasons += more
+        obligations += duties
+        questions += asked
     return Findings(reasons, obligations, questions)

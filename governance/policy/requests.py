@@ -74,12 +74,17 @@ def _civitai_commercial(value: object) -> frozenset[CommercialFlag] | None:
     """Civitai's list, or its older single value in which each step included the ones before it."""
     if value is None:
         return None
-    steps = list(_CIVITAI)
     if isinstance(value, str):
-        return frozenset(_CIVITAI[step] for step in steps[: steps.index(value) + 1] if value != "None")
-    if not isinstance(value, Iterable):
+        steps = ["None", *_CIVITAI]
+        words: list[object] = list(steps[: steps.index(value) + 1]) if value in steps else [value]
+    elif isinstance(value, Iterable):
+        words = list(value)
+    else:
         raise ValueError(f"allowCommercialUse must be a word or a list of words, not {value!r}")
-    return frozenset(_CIVITAI[str(word)] for word in value if word != "None")
+    unknown = [word for word in words if word not in _CIVITAI and word != "None"]
+    if unknown:
+        raise ValueError(f"allowCommercialUse knows None, {', '.join(_CIVITAI)}, and not {unknown[0]!r}")
+    return frozenset(_CIVITAI[str(word)] for word in words if word != "None")
 
 
 @dataclass(frozen=True, eq=False)

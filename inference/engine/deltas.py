@@ -38,8 +38,10 @@ class Magnitude:
         norm = torch.linalg.vector_norm(direction, dim=others, keepdim=True)
         length = self.values.to(device=weight.device, dtype=torch.float32).reshape(norm.shape)
         if self.style == "peft":
-            return direction * (length / norm)
-        return direction * (strength * (length / (norm + torch.finfo(torch.float32).eps) - 1) + 1)
+            scale: Tensor = length / norm
+        else:
+            scale = strength * (length / (norm + torch.finfo(torch.float32).eps) - 1) + 1
+        return direction * scale
 
 
 @dataclass(frozen=True)

@@ -15,5 +15,5 @@ class AdapterError(EngineError):
     """An adapter that cannot be read, or cannot be applied exactly."""
 
 
-class Cancelled(Exception):  # noqa: N818 - an instruction to stop, not an error
+class Cancelled(Exception):
     """Raised by a progress callback to stop the work at once."""

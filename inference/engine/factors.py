@@ -268,7 +268,8 @@ def _rotations(blocks: Tensor, constraint: float) -> Tensor:
     if 0 < constraint < float(norm):
         skew = skew * constraint / norm
     identity = torch.eye(blocks.shape[-1], device=blocks.device)
-    return (identity + skew) @ torch.linalg.inv(identity - skew)
+    rotations: Tensor = (identity + skew) @ torch.linalg.inv(identity - skew)
+    return rotations
 
 
 @dataclass(frozen=True)
@@ -299,10 +300,8 @@ class Orthogonal:
         rotations = _rotations(_like(self.blocks, weight), self.alpha * weight.shape[0])
         identity = torch.eye(rotations.shape[-1], device=weight.device)
         rotations = rotations * strength + (1 - strength) * identity
-        if rotations.dim() == 3:
-            result = _rotate_diagonal(weight, rotations)
-        else:
-            result = _rotate_butterfly(weight, rotations)
+        rotate = _rotate_diagonal if rotations.dim() == 3 else _rotate_butterfly
+        result = rotate(weight, rotations)
         if self.rescale is not None:
             result = result * _like(self.rescale, weight).reshape(-1, *[1] * (weight.dim() - 1))
         return result

@@ -125,7 +125,7 @@ def _texts(png: bytes) -> dict[str, str]:
     """The text chunks; none where the file was damaged, which the Content Credentials then say."""
     try:
         with Image.open(io.BytesIO(png)) as image:
-            return {key: value for key, value in image.info.items() if isinstance(value, str)}
+            return {str(key): value for key, value in image.info.items() if isinstance(value, str)}
     except UnidentifiedImageError:
         return {}
 

@@ -12,8 +12,8 @@ from inference.engine.building import build
 from inference.engine.deltas import ModuleDelta
 from inference.engine.embeddings import Embedding, read_embeddings
 from inference.engine.errors import AdapterError
-from registry.artifacts.keys import grouped
 from inference.engine.peft_config import read_config
+from registry.artifacts.keys import grouped
 
 
 @dataclass(frozen=True)

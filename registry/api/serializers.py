@@ -18,11 +18,14 @@ class BaseModelSerializer(serializers.ModelSerializer[BaseModel]):
         fields = ["slug", "name", "family", "licence_id", "licence_asserted_by", "weights_source", "note"]
 
 
+Related = serializers.SlugRelatedField[Any]
+
+
 class AdapterSerializer(serializers.ModelSerializer[Adapter]):
     """An adapter as the gallery shows it."""
 
-    owner = serializers.SlugRelatedField(slug_field="slug", read_only=True)
-    base_model = serializers.SlugRelatedField(slug_field="slug", read_only=True, allow_null=True)
+    owner: Related = serializers.SlugRelatedField(slug_field="slug", read_only=True)
+    base_model: Related = serializers.SlugRelatedField(slug_field="slug", read_only=True, allow_null=True)
     tags = serializers.ListField(source="tag_names", child=serializers.CharField(), read_only=True)
     latest_version = serializers.IntegerField(source="latest.number", read_only=True, allow_null=True, default=None)
 
@@ -78,8 +81,8 @@ class VersionSerializer(serializers.ModelSerializer[Version]):
     """A version with its declaration and what the inspection found."""
 
     adapter = serializers.CharField(source="adapter.__str__", read_only=True)
-    base_model = serializers.SlugRelatedField(slug_field="slug", read_only=True)
-    revision = serializers.SlugRelatedField(slug_field="sha", read_only=True, allow_null=True)
+    base_model: Related = serializers.SlugRelatedField(slug_field="slug", read_only=True)
+    revision: Related = serializers.SlugRelatedField(slug_field="sha", read_only=True, allow_null=True)
     files = VersionFileSerializer(many=True, read_only=True)
     images = VersionImageSerializer(many=True, read_only=True)
 
@@ -137,7 +140,7 @@ class DeclarationSerializer(serializers.Serializer[Any]):
     trigger_words = serializers.ListField(child=serializers.CharField(max_length=200), default=list, max_length=50)
     strength = serializers.FloatField(default=1.0, min_value=-4, max_value=4)
     preview_prompts = serializers.ListField(child=serializers.CharField(max_length=500), default=list, max_length=4)
-    label = serializers.CharField(max_length=60, default="", allow_blank=True)
+    label = serializers.CharField(max_length=60, default="", allow_blank=True)  # type: ignore[assignment]
     notes = serializers.CharField(max_length=5000, default="", allow_blank=True)
     title = serializers.CharField(max_length=120, default="", allow_blank=True)
     description = serializers.CharField(max_length=20_000, default="", allow_blank=True)

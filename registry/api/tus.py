@@ -3,7 +3,7 @@
 import base64
 import binascii
 import uuid
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from django.conf import settings
 from django.http import HttpResponse
@@ -14,6 +14,7 @@ from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from accounts.authentication import acting_user
 from accounts.errors import NotFound, NotPermitted
 from accounts.models import Namespace
 from registry.errors import UploadRefused
@@ -32,8 +33,8 @@ class RawParser(BaseParser):
 
     media_type = "*/*"
 
-    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> None:
-        return None
+    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> dict[str, Any]:
+        return {}
 
 
 class TusView(APIView):
@@ -60,7 +61,7 @@ class TusView(APIView):
 class TusCreateView(TusView):
     """`POST /api/v1/uploads`: reserve room for a file; its address comes back in `Location`."""
 
-    def options(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+    def options(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         response = HttpResponse(status=204)
         response["Tus-Version"] = TUS
         response["Tus-Extension"] = EXTENSIONS
@@ -71,7 +72,7 @@ class TusCreateView(TusView):
     def post(self, request: Request) -> HttpResponse:
         metadata = parse_metadata(request.headers.get("Upload-Metadata", ""))
         upload = upload_create(
-            actor=request.user,
+            actor=acting_user(request),
             namespace=_namespace(request, metadata.get("owner", "")),
             filename=metadata.get("filename", ""),
             length=_whole_number(request, "Upload-Length"),
@@ -86,7 +87,7 @@ class TusUploadView(TusView):
     """`HEAD`, `PATCH` and `DELETE /api/v1/uploads/{id}`."""
 
     def head(self, request: Request, pk: uuid.UUID) -> HttpResponse:
-        upload = access_upload(actor=request.user, pk=pk)
+        upload = access_upload(actor=acting_user(request), pk=pk)
         response = _offset_response(upload, 200)
         response["Upload-Length"] = str(upload.length)
         return response
@@ -94,19 +95,19 @@ class TusUploadView(TusView):
     def patch(self, request: Request, pk: uuid.UUID) -> HttpResponse:
         if request.content_type != OFFSET_OCTETS:
             raise UploadRefused(f"A piece is sent as {OFFSET_OCTETS}.", remedy="Set that Content-Type.")
-        upload = access_upload(actor=request.user, pk=pk)
+        upload = access_upload(actor=acting_user(request), pk=pk)
         length = request.META.get("CONTENT_LENGTH") or None
         upload = upload_append(
             upload=upload,
             offset=_whole_number(request, "Upload-Offset"),
-            stream=request._request,  # the body as it arrives, never held in memory
+            stream=cast(BinaryIO, request._request),  # the body as it arrives, never held in memory
             length=int(length) if length else None,
             checksum=request.headers.get("Upload-Checksum", ""),
         )
         return _offset_response(upload, 204)
 
     def delete(self, request: Request, pk: uuid.UUID) -> HttpResponse:
-        upload_delete(upload=access_upload(actor=request.user, pk=pk))
+        upload_delete(upload=access_upload(actor=acting_user(request), pk=pk))
         return HttpResponse(status=204)
 
 
@@ -119,8 +120,8 @@ def _offset_response(upload: Upload, status: int) -> HttpResponse:
 
 def _namespace(request: Request, slug: str) -> Namespace:
     if not slug:
-        return namespace_of(request.user)
-    found = namespaces_for_upload(request.user).filter(slug=slug.lower()).first()
+        return namespace_of(acting_user(request))
+    found = namespaces_for_upload(acting_user(request)).filter(slug=slug.lower()).first()
     if found is None:
         if Namespace.objects.filter(slug=slug.lower()).exists():
             raise NotPermitted(f"You may not upload under {slug}.")

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.authentication import acting_user
 from accounts.errors import NotFound
 from accounts.models import Namespace, Organisation
 from governance.errors import GovernanceRefused
@@ -106,7 +107,7 @@ class AdapterView(APIView):
         found = access_adapter(actor=request.user, owner=owner, name=name, permission=AdapterPermission.EDIT)
         body = s.AdapterEditSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        changed = adapter_update(actor=request.user, adapter=found, **body.validated_data)
+        changed = adapter_update(actor=acting_user(request), adapter=found, **body.validated_data)
         return Response(s.AdapterSerializer(changed).data)
 
 
@@ -127,10 +128,10 @@ class VersionsView(APIView):
         if namespace is None:
             raise NotFound(f"There is no owner {owner!r}.")
         version = intake(
-            actor=request.user,
+            actor=acting_user(request),
             owner=namespace,
             name=name.lower(),
-            upload=access_upload(actor=request.user, pk=body.validated_data["upload"]),
+            upload=access_upload(actor=acting_user(request), pk=body.validated_data["upload"]),
             declaration=body.declaration(),
             **body.about_adapter(),
         )
@@ -156,7 +157,7 @@ class WithdrawView(APIView):
         )
         body = s.ReasonSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        version = version_withdraw(version=found, actor=request.user, reason=body.validated_data["reason"])
+        version = version_withdraw(version=found, actor=acting_user(request), reason=body.validated_data["reason"])
         return Response(s.VersionSerializer(version, context={"request": request}).data)
 
 
@@ -173,8 +174,8 @@ class GateView(APIView):
         body = s.GateRequestSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         data = body.validated_data
-        asked = {
-            "actor": request.user,
+        asked: dict[str, Any] = {
+            "actor": acting_user(request),
             "organisation": _organisation(request, data.get("organisation", "")),
             "version": version,
             "use": Use(data["use"]),
@@ -210,7 +211,7 @@ def _asked(answer: GateAnswer) -> dict[str, Any]:
 def _organisation(request: Request, slug: str) -> Organisation | None:
     if not slug:
         return None
-    found = Organisation.objects.filter(namespace__slug=slug.lower(), memberships__user=request.user).first()
+    found = Organisation.objects.filter(namespace__slug=slug.lower(), memberships__user=acting_user(request)).first()
     if found is None:
         raise NotFound(f"There is no organisation {slug!r} of yours.")
     return found

@@ -22,7 +22,7 @@ def membership_role(actor: Actor, namespace: Namespace) -> AdapterRole | None:
         return None
     if namespace.user_id is not None:
         return AdapterRole.OWNER if namespace.user_id == actor.pk else None
-    found = Membership.objects.filter(user=actor, organisation_id=namespace.organisation_id).first()
+    found = Membership.objects.filter(user=actor, organisation=namespace.organisation).first()
     return AdapterRole(found.role) if found else None
 
 

@@ -40,8 +40,8 @@ def _facts(parameters: QueryDict) -> ActorFacts:
         if (value := parameters.get(name, "")).isdigit():
             stated[name] = int(value)
     for name in ("receives_payment", "serves_end_users", "filters_content", "discloses_ai"):
-        if parameters.get(name, "") in YES_NO:
-            stated[name] = YES_NO[parameters[name]]
+        if (answer := str(parameters.get(name, ""))) in YES_NO:
+            stated[name] = YES_NO[answer]
     if len(territory := parameters.get("territory", "").upper()) == 2:
         stated["territory"] = territory
     return ActorFacts(**stated)

@@ -46,6 +46,11 @@ class AdapterQuery:
     cursor: str = ""
     limit: int = PAGE
 
+    def without(self, name: str) -> "AdapterQuery":
+        """The same search without one of its narrowing choices."""
+        cleared: dict[str, Any] = {name: ""}
+        return replace(self, **cleared)
+
 
 @dataclass(frozen=True)
 class Facet:
@@ -118,7 +123,7 @@ def _ordered(rows: QuerySet[Adapter], query: AdapterQuery) -> tuple[QuerySet[Ada
     """The rows in order, and the name of the key that orders them before the id does."""
     key = ORDERS[query.sort]
     if key == "rank":
-        words = search_query(query.text)
+        words = search_query(query.text) or SearchQuery("")
         # Rounded, so that the key in a cursor is exactly the key in the database.
         rounded = "(ROUND((%(expressions)s)::numeric, 6))::float8"
         rank = Func(SearchRank(F("search"), words), template=rounded, output_field=FloatField())
@@ -165,7 +170,7 @@ def adapter_facets(*, actor: Actor, query: AdapterQuery, limit: int = 12) -> tup
     """Counts per facet, each over the search without that facet's own choice; True when they were capped."""
     facets, capped = {}, False
     for name, column in {**FACETS, **ARRAY_FACETS}.items():
-        rows = _narrowed(adapters_visible_to(actor), replace(query, **{name: ""}))
+        rows = _narrowed(adapters_visible_to(actor), query.without(name))
         sample = rows.order_by(F("published_at").desc(), F("id").desc())[:CANDIDATES].values("pk")
         counts = _counts(Adapter.objects.filter(pk__in=sample), column, name in ARRAY_FACETS, limit)
         chosen = getattr(query, name)

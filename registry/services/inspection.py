@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
@@ -63,7 +62,7 @@ def version_inspect(*, version_id: int) -> None:
     version = _lease(version_id)
     if version is None:
         return
-    if version.upload is None or not upload_path(version.upload_id).exists():
+    if version.upload is None or version.upload_id is None or not upload_path(version.upload_id).exists():
         _refuse(version, _lost())
         return
     try:
@@ -110,6 +109,7 @@ def _lease(version_id: int) -> Version | None:
 
 
 def _read(version: Version, path: Path) -> Findings:
+    assert version.upload is not None
     inspection = inspect_file(path, declared_family=version.base_model.family, filename=version.upload.filename)
     hashes = hash_file(path, on_progress=_progress(version, path.stat().st_size), check_values=True)
     if hashes.nonfinite_tensors:
@@ -248,7 +248,7 @@ def _held_back(version: Version, findings: Findings) -> dict[str, str]:
     if family not in {"unknown", declared}:
         return {
             "code": "family-mismatch",
-            "what": f"Declared for {version.base_model.name} ({declared}), but the tensors have the shapes of {family}.",
+            "what": f"Declared for {version.base_model.name} ({declared}), but the tensors are those of {family}.",
             "why": "The licence of the wrong base model would be shown and enforced.",
             "remedy": "Withdraw this version and upload it again for the right base model.",
         }

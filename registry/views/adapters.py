@@ -7,7 +7,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from registry.forms import EditForm, ReasonForm, split_words
+from registry.forms import EditForm, ReasonForm
 from registry.permissions import AdapterPermission
 from registry.selectors.access import access_adapter, access_version
 from registry.selectors.pages import adapter_page, version_page
@@ -55,7 +55,7 @@ def adapter_edit(request: HttpRequest, owner: str, name: str) -> HttpResponse:
         adapter_update(
             actor=request.user,  # type: ignore[arg-type]
             adapter=found,
-            **{**form.cleaned_data, "tags": split_words(form.cleaned_data["tags"])},
+            **form.cleaned_data,
         )
         messages.success(request, "Saved.")
         return redirect("adapter", owner=owner, name=name)

@@ -1,12 +1,14 @@
 """Home and browse: search, facets, gallery. One view serves the page and its HTMX fragment."""
 
 from dataclasses import replace
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from registry.forms import USE_LABELS
+from registry.models import Adapter
 from registry.selectors.search import SORTS, AdapterQuery, adapter_facets, adapter_search
 
 NARROWING = ("family", "kind", "use", "tag", "level", "creator")
@@ -16,7 +18,7 @@ def query_from(parameters: dict[str, str]) -> AdapterQuery:
     """The search that a query string asks for; a text without a sort is sorted by relevance."""
     text = parameters.get("q", "").strip()[:200]
     sort = parameters.get("sort") or ("relevance" if text else "newest")
-    known = {name: parameters.get(name, "")[:80] for name in NARROWING}
+    known: dict[str, Any] = {name: parameters.get(name, "")[:80] for name in NARROWING}
     return AdapterQuery(text=text, sort=sort, cursor=parameters.get("cursor", ""), **known)
 
 
@@ -34,7 +36,7 @@ def home(request: HttpRequest) -> HttpResponse:
     return render(request, template, context)
 
 
-def _context(request: HttpRequest, query: AdapterQuery, adapters: list, next_cursor: str) -> dict[str, object]:
+def _context(request: HttpRequest, query: AdapterQuery, adapters: list[Adapter], next_cursor: str) -> dict[str, object]:
     parameters = request.GET.copy()
     parameters["cursor"] = next_cursor
     return {

@@ -58,7 +58,11 @@ def delivery(request: HttpRequest, token: str) -> HttpResponseBase:
 
 
 def _own_receipt(request: HttpRequest, pk: str) -> Receipt:
-    receipt = Receipt.objects.select_related("acceptance__version").filter(pk=pk, acceptance__user=request.user).first()
+    receipt = (
+        Receipt.objects.select_related("acceptance__version")
+        .filter(pk=pk, acceptance__user_id=request.user.pk or 0)
+        .first()
+    )
     if receipt is None:
         raise NotFound("There is no such receipt of yours.")
     return receipt

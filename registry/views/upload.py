@@ -46,7 +46,7 @@ def _submit(actor: User, form: UploadForm) -> Version:
         declaration=form.declaration(),
         title=data["title"],
         description=data["description"],
-        tags=form.tags(),
+        tags=data["tags"],
         visibility=data["visibility"],
         content_level=data["content_level"],
     )

@@ -1,4 +1,4 @@
-"""`manage.py load_starter`: the demo accounts and the starter adapters, once, through the same intake as everybody's."""
+"""`manage.py load_starter`: the demo accounts and the starter adapters, once, through everybody's intake."""
 
 import tomllib
 from pathlib import Path

@@ -34,5 +34,5 @@ def _read_anchor(path: Path) -> tuple[int, str]:
     try:
         anchor = json.loads(path.read_text())
         return int(anchor["sequence"]), str(anchor["hash"])
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise CommandError(f"{path} is no anchor: {error}. Write one with --write-anchor.") from error

@@ -22,6 +22,8 @@ class Command(BaseCommand):
             public = bytes.fromhex(options["public_key"]) if options["public_key"] else None
         except (OSError, ValueError) as error:
             raise CommandError(f"cannot read the receipt or the key: {error}") from error
+        if not isinstance(receipt, dict):
+            raise CommandError("the file holds no receipt: a receipt is a JSON object")
         if not receipt_valid(receipt, public):
             raise CommandError("the signature does not fit: this receipt was changed, or signed by another key")
         self.stdout.write(f"valid: {receipt['adapter']} v{receipt['version']}, issued to {receipt['recipient']}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from governance.policy.decisions import Findings, Reason
+from governance.policy.decisions import NOTHING, Findings, Reason
 from governance.policy.licences import Licence, Ruleset
 from governance.policy.requests import ActorFacts, Component
 from governance.policy.rules.grants import licence_grants
@@ -13,7 +13,7 @@ def assertion_checked(component: Component, licence: Licence) -> Findings:
     """A licence asserted second-hand does not decide, however well its text is known."""
     status = component.facts.get("assertion_status")
     if status is None or status in VERIFIED:
-        return Findings()
+        return NOTHING
     message = (
         f"{component.name}: that it is under {licence.title} could not be checked with its publisher, so a "
         "moderator decides."
@@ -26,7 +26,7 @@ def sources_agree(component: Component, licence: Licence, use: Use, actor: Actor
     """Where sources name different licences, each must give the same answer for one of them to decide."""
     others = tuple(component.facts.get("also_asserted") or ())
     if not others:
-        return Findings()
+        return NOTHING
     own = _outcome(component, licence, use, actor, rules)
     reasons = []
     for other_id in others:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from governance.policy.decisions import MISSING_FACT, Findings, Obligation, Question, Reason
+from governance.policy.decisions import MISSING_FACT, NOTHING, Findings, Obligation, Question, Reason
 from governance.policy.requests import ActorFacts, Component, CreatorFlags
 from governance.policy.vocabulary import CommercialFlag, ObligationKind, Outcome, Role, Use
 
@@ -27,7 +27,7 @@ def creator_flags(component: Component, use: Use, actor: ActorFacts) -> Findings
     """Everything the flags of one component say about a use."""
     flags = component.flags
     if flags is None or component.role not in CREATED:
-        return Findings()
+        return NOTHING
     reasons: list[Reason] = []
     questions: list[Question] = []
     if use is Use.HOSTED_SERVICE:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from governance.policy.decisions import MISSING_FACT, Findings, Obligation, Question, Reason
+from governance.policy.decisions import MISSING_FACT, NOTHING, Findings, Obligation, Question, Reason
 from governance.policy.licences import Condition, Licence, Ruleset
 from governance.policy.plans import Plan, plans_of
 from governance.policy.requests import ActorFacts, Component
@@ -12,11 +12,13 @@ from governance.policy.vocabulary import Outcome, Role, Use
 # What the house itself would have to do with weights that nobody published.
 _NEEDS_WEIGHTS = frozenset({Use.PUBLISH, Use.PREVIEW, Use.TRAINING})
 
+_new = tuple.__new__  # a named tuple without the call of its own constructor: a decision makes a dozen of them
+
 
 def licence_known(component: Component, licence: Licence | None) -> Findings:
     """A licence that the catalogue does not know is never an answer."""
     if licence is not None:
-        return Findings()
+        return NOTHING
     stated_id = component.licence_id
     says = f"states the licence “{stated_id}”, which the catalogue does not know" if stated_id else "states no licence"
     message = f"{component.name}: it {says}, so a moderator has to read its terms first."
@@ -40,9 +42,10 @@ def licence_grants(component: Component, licence: Licence, use: Use, actor: Acto
     plan = plans_of(rules).get((licence.id, use, component.role))
     if plan is None:
         return Findings((_no_rule(component, licence, use),))
+    name = component.name
     duties = tuple(
         [
-            Obligation(kind, text, component.name, licence_id, clause, quote)
+            _new(Obligation, (kind, text, name, licence_id, clause, quote))
             for kind, text, licence_id, clause, quote in plan.duties
         ]
     )
@@ -55,7 +58,7 @@ def licence_grants(component: Component, licence: Licence, use: Use, actor: Acto
 def weights_published(component: Component, licence: Licence, use: Use) -> Findings:
     """A model that exists only behind an API has no weights to adapt; what claims to adapt it is refused."""
     if licence.weights_published or use not in _NEEDS_WEIGHTS or component.role is Role.TRAINING_DATA:
-        return Findings()
+        return NOTHING
     message = (
         f"{component.name}: its weights were never published, it is offered through an API only. A file that "
         "claims to adapt it cannot have been made from it lawfully, so this registry refuses it. Name the "

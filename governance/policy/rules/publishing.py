@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from governance.policy.decisions import MISSING_FACT, Findings, Question, Reason
+from governance.policy.decisions import MISSING_FACT, NOTHING, Findings, Question, Reason
 from governance.policy.licences import Ruleset
 from governance.policy.requests import Component, Declarations, UseRequest
 from governance.policy.vocabulary import Outcome, Role
@@ -16,7 +16,7 @@ UPLOAD = "this upload"  # the component name of findings about the upload as a w
 def rights_affirmed(declared: Declarations) -> Findings:
     """Without the uploader's word that they hold the rights nothing is published."""
     if declared.rights_affirmed is True:
-        return Findings()
+        return NOTHING
     message = (
         "The uploader has not affirmed that they hold the rights to this file, so it cannot be published. "
         "Read the rights statement and affirm it."
@@ -29,7 +29,7 @@ def likeness_declared(declared: Declarations) -> Findings:
     """A real person's likeness needs that person's consent on file; silence is a question."""
     rule = "publish.likeness"
     if declared.depicts_real_person is False or (declared.depicts_real_person and declared.consent_ids):
-        return Findings()
+        return NOTHING
     if declared.depicts_real_person:
         message = (
             "It depicts a real person and no consent of that person is on file, so a moderator decides. "
@@ -46,7 +46,7 @@ def likeness_declared(declared: Declarations) -> Findings:
 def training_sources_declared(declared: Declarations) -> Findings:
     """Where the training pictures come from has to be said."""
     if declared.training_sources:
-        return Findings()
+        return NOTHING
     text = "Where do the training pictures come from?"
     message = f"The sources of the training data are not stated, so a moderator decides. {text}"
     facts = {"fact": "training_sources"}
@@ -57,7 +57,7 @@ def training_sources_declared(declared: Declarations) -> Findings:
 def not_a_duplicate(declared: Declarations) -> Findings:
     """The same tensors under another owner are shown to a moderator first."""
     if not declared.duplicates_of:
-        return Findings()
+        return NOTHING
     message = (
         f"The same weights are here already ({', '.join(sorted(declared.duplicates_of))}), so a moderator "
         "decides whether they may be published again."
@@ -84,7 +84,7 @@ def claimed_licence(request: UseRequest, rules: Ruleset) -> Findings:
     """The licence that the file's own metadata claims has to be the one that the uploader declares."""
     claimed = request.declarations.claimed_licence if request.declarations else None
     if not claimed:
-        return Findings()
+        return NOTHING
     adapters = [component for component in request.components if component.role is Role.ADAPTER]
     return Findings(tuple(_mismatch(adapter, claimed) for adapter in adapters if not _same(adapter, claimed, rules)))
 

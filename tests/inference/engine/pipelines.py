@@ -29,7 +29,7 @@ from transformers import (
     T5TokenizerFast,
 )
 
-WORDS = "a red blue circle square on white sks style".split()  # noqa: SIM905
+WORDS = "a red blue circle square on white sks style".split()
 LENGTH = 16
 
 
