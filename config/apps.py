@@ -6,3 +6,6 @@ from django.apps import AppConfig
 class ConfigConfig(AppConfig):
     name = "config"
     label = "house"
+
+    def ready(self) -> None:
+        from config import schema  # noqa: F401  (registers the extension)

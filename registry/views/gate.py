@@ -58,11 +58,8 @@ def delivery(request: HttpRequest, token: str) -> HttpResponseBase:
 
 
 def _own_receipt(request: HttpRequest, pk: str) -> Receipt:
-    receipt = (
-        Receipt.objects.select_related("acceptance__version")
-        .filter(pk=pk, acceptance__user_id=request.user.pk or 0)
-        .first()
-    )
+    receipts = Receipt.objects.select_related("acceptance__version").filter(acceptance__user_id=request.user.pk or 0)
+    receipt = receipts.filter(pk=pk).first()
     if receipt is None:
         raise NotFound("There is no such receipt of yours.")
     return receipt
