@@ -14,8 +14,12 @@ LIFETIMES = [("30", "30 days"), ("90", "90 days"), ("365", "one year"), ("", "no
 
 
 class SignUpForm(forms.Form):
-    username = forms.CharField(max_length=39, help_text=SLUG_MESSAGE + " It is part of your adapters' addresses.")
-    email = forms.EmailField()
+    username = forms.CharField(
+        max_length=39,
+        help_text=SLUG_MESSAGE + " It is part of your adapters' addresses.",
+        widget=forms.TextInput(attrs={"autocomplete": "username"}),
+    )
+    email = forms.EmailField(label="E-mail address", widget=forms.EmailInput(attrs={"autocomplete": "email"}))
     password = forms.CharField(
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}), help_text="At least 8 characters."
     )
@@ -45,7 +49,11 @@ class SignUpForm(forms.Form):
 
 
 class SignInForm(forms.Form):
-    login = forms.CharField(max_length=254, label="Username or e-mail address")
+    login = forms.CharField(
+        max_length=254,
+        label="Username or e-mail address",
+        widget=forms.TextInput(attrs={"autocomplete": "username"}),
+    )
     password = forms.CharField(widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}))
 
 

@@ -101,6 +101,8 @@ def _environment(arguments: argparse.Namespace) -> None:
     os.environ["BIND"] = f"{host}:{arguments.port}"
     shown = "127.0.0.1" if arguments.host in {"0.0.0.0", "::"} else host  # noqa: S104 (asked for by the user)
     os.environ.setdefault("PUBLIC_URL", f"http://{shown}:{arguments.port}")
+    # The programs of the Procfile are those of this Python's environment.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     # Threads that spin while they wait slow small tensors down by two orders of magnitude on few cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ["NO_DEMO"] = "1" if arguments.no_demo else ""
@@ -117,7 +119,8 @@ def _prepare(folder: Path) -> None:
         (folder / name).mkdir(parents=True, exist_ok=True)
     _step(2, "database: bringing the tables up to date")
     _manage("migrate", "--verbosity", "0")
-    _manage("createcachetable")
+    _manage("createcachetable", "--verbosity", "0")
+    _manage("collectstatic", "--no-input", "--verbosity", "0")
     _step(3, "catalogue: base models, licences, rights statement")
     _manage("load_catalogue")
     if os.environ["NO_DEMO"]:

@@ -83,7 +83,7 @@ class UploadForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.fields["owner"].queryset = namespaces_for_upload(actor).order_by("slug")  # type: ignore[attr-defined]
         licences = sorted(current_ruleset().licences.values(), key=lambda licence: licence.name)
-        self.fields["licence"].choices = [("", "Choose…"), *((lic.id, lic.name) for lic in licences)]  # type: ignore[attr-defined]
+        self.fields["licence"].choices = [("", "Choose…"), *((lic.id, lic.title) for lic in licences)]  # type: ignore[attr-defined]
         self.fields["rights_edition"].initial = statement.edition
 
     def clean(self) -> dict[str, Any]:

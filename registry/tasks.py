@@ -19,13 +19,13 @@ def inspect_version(version_id: int) -> None:
     version_inspect(version_id=version_id)
 
 
-@shared_task(time_limit=60)
+@shared_task(soft_time_limit=50, time_limit=60)
 def sweep_inspections() -> None:
     """Hand out again what waits for a worker or whose worker is gone."""
     for version_id in inspections_due():
         inspect_version.delay(version_id)
 
 
-@shared_task(time_limit=300)
+@shared_task(soft_time_limit=280, time_limit=300)
 def sweep_uploads() -> None:
     uploads_expire()

@@ -164,7 +164,7 @@ QUOTA_ORGANISATION_BYTES = env.number("QUOTA_ORGANISATION_BYTES", 200 * 1024**3)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 
 # Celery: the broker only carries news; every job's truth is its row, healed by the sweeps below.
-CELERY_BROKER_URL = env.text("CELERY_BROKER_URL") or "filesystem://"
+CELERY_BROKER_URL = env.text("CELERY_BROKER_URL") or "filesystem://localhost"
 BROKER_DIR = DATA_DIR / "broker"
 CELERY_BROKER_TRANSPORT_OPTIONS = (
     {
