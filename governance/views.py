@@ -9,7 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import cache_control
-from django.views.decorators.http import conditional_page, require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.errors import NotFound
 from accounts.models import Organisation, User
@@ -26,8 +26,6 @@ from governance.signing import ALGORITHM, key_id, public_bytes
 
 
 @require_safe
-@cache_control(private=True, no_cache=True)
-@conditional_page
 def licences(request: HttpRequest) -> HttpResponse:
     """The whole catalogue, in groups, and the base models about whose licence sources disagree."""
     rules = current_ruleset()
@@ -36,8 +34,6 @@ def licences(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-@cache_control(private=True, no_cache=True)
-@conditional_page
 def licence(request: HttpRequest, licence_id: str) -> HttpResponse:
     """One licence: what it grants for each use with its clauses, duties, traps and disputes."""
     rules = current_ruleset()

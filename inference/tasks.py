@@ -10,7 +10,14 @@ from inference.services import preview_queue, previews_due, versions_without_pre
 from registry.models import Version
 
 
-@shared_task(autoretry_for=(OperationalError,), retry_backoff=True, max_retries=5, soft_time_limit=50, time_limit=60, queue="default")
+@shared_task(
+    autoretry_for=(OperationalError,),
+    retry_backoff=True,
+    max_retries=5,
+    soft_time_limit=50,
+    time_limit=60,
+    queue="default",
+)
 def queue_previews(version_id: int) -> None:
     version = Version.objects.select_related("base_model", "adapter__owner", "created_by").get(pk=version_id)
     preview_queue(version=version)

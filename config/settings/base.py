@@ -193,6 +193,8 @@ CELERY_BEAT_SCHEDULE = {
     "uploads": {"task": "registry.tasks.sweep_uploads", "schedule": 600.0},
     "previews": {"task": "inference.tasks.sweep_previews", "schedule": 20.0},
 }
+# Nothing is charged for a download here; an installation that does so says it, because licences ask.
+DOWNLOADS_ARE_PAID = env.flag("DOWNLOADS_ARE_PAID", False)
 JOB_LEASE = timedelta(seconds=env.number("JOB_LEASE_SECONDS", 60))
 
 # Where base-model weights lie, by catalogue slug: a local folder or a hub id. The tiny base ships with us.

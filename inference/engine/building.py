@@ -164,7 +164,7 @@ def _kronecker_scale(slots: Slots, rank: int | None) -> float:
 
 def _generalized(slots: Slots) -> Factor:
     a1, a2, b1, b2 = (slots.take(name) for name in ("a1", "a2", "b1", "b2"))
-    if a1.shape[0] == b1.shape[0] == a2.shape[1] == b2.shape[1] and a1.shape[0] != a1.shape[1]:
+    if a1.shape[0] == b1.shape[0] == a2.shape[1] == b2.shape[1] and a1.shape[0] < a1.shape[1]:
         # The order of early LyCORIS: W·a2·a1 + b2·b1.
         a1, a2, b1, b2 = a2, a1, b2, b1
     return Generalized(a1, a2, b1, b2, slots.maybe("bm"), slots.scale(a2.shape[0]))

@@ -105,6 +105,8 @@ def _kronecker_side(shapes: Shapes, name: str, core: str) -> tuple[int, int, int
 def _glora(shapes: Shapes) -> tuple[int, int, int]:
     """W·(a1·a2) + b1·b2: a1 [in, r], a2 [r, in], b1 [out, r], b2 [r, in]."""
     a1, a2, b1, b2 = _need(shapes, "a1", "a2", "b1", "b2")
+    if a1[0] == b1[0] == a2[1] == b2[1] and a1[0] < a1[1]:
+        a1, a2, b1, b2 = a2, a1, b2, b1  # the order of early LyCORIS: W·a2·a1 + b2·b1
     _agree("rank of b", b1[1], b2[0])
     return _agree("rank", a1[1], a2[0]), _agree("input width", a2[1], b2[1]), b1[0]
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.conf import settings
+
 from governance.policy import (
     ActorFacts,
     CommercialFlag,
@@ -84,7 +86,9 @@ def publish_request(version: Version, *, claimed_licence: str | None, duplicate:
         claimed_licence=claimed_licence,
         duplicates_of=(str(duplicate.pk),) if duplicate else (),
     )
-    return UseRequest(use=Use.PUBLISH, components=version_components(version), declarations=declarations)
+    # The publisher gives the weights away through this house, which some licences make depend on payment.
+    facts = ActorFacts(receives_payment=settings.DOWNLOADS_ARE_PAID)
+    return UseRequest(use=Use.PUBLISH, components=version_components(version), actor=facts, declarations=declarations)
 
 
 def permissions_of(version: Version) -> dict[str, Any]:

@@ -65,11 +65,11 @@ def test_noncommercial_base_refused_for_selling(page: Page, site: Site, tmp_path
     shapes = {key: shape for module in modules for key, shape in peft(module, into=3072, out=3072).items()}
     file = adapter_file(tmp_path / "flux.safetensors", shapes)
     _sign_up(page, "felix")
-    _upload(page, file, name="flux-style", base="flux-1-dev", licence="flux-dev-nc-2.1")
+    _upload(page, file, name="flux-style", base="flux-1-dev", licence="flux-1-dev-nc-1.1.1")
     expect(page.get_by_role("heading", name="What is in the file")).to_be_visible()
 
     page.get_by_role("link", name="Download").click()
-    page.get_by_label("Selling").check()
+    page.get_by_label("Sell the weights").check()
     page.get_by_role("button", name="See what applies").click()
     expect(page.locator(".decision--deny")).to_be_visible()
     expect(page.locator(".decision--deny .reason--deny").first).to_contain_text("flux")

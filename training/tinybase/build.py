@@ -6,18 +6,21 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import AutoencoderTiny, StableDiffusionPipeline
+from diffusers import StableDiffusionPipeline
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from training.tinybase.config import BaseConfig
 from training.tinybase.scenes import Scene, draw, sample_scene
+from training.tinybase.styles import STYLES
 from training.tinybase.text import labels_of, make_text_encoder, warm_up
 from training.tinybase.tokenizer import encode, train_tokenizer
 from training.tinybase.unet import Denoiser, make_scheduler, train_denoiser
+from training.tinybase.untyped import Pipeline, Vae
 from training.tinybase.vae import encode_all, make_vae, psnr, train_vae
 
 NOTE = """---
@@ -66,11 +69,8 @@ def draw_all(config: BaseConfig) -> tuple[list[Scene], Tensor]:
     return scenes, torch.from_numpy(np.load(cached))
 
 
-def _stage(path: object, module: torch.nn.Module, train: Callable[[], None]) -> None:
+def _stage(file: Path, module: torch.nn.Module, train: Callable[[], None]) -> None:
     """Train a part once; later runs read what the first one wrote."""
-    from pathlib import Path
-
-    file = Path(str(path))
     if file.exists():
         module.load_state_dict(torch.load(file, weights_only=True))
         return
@@ -87,7 +87,7 @@ def make_text(config: BaseConfig, tokenizer: CLIPTokenizer, tokens: Tensor, scen
     return text
 
 
-def make_autoencoder(config: BaseConfig, pictures: Tensor) -> AutoencoderTiny:
+def make_autoencoder(config: BaseConfig, pictures: Tensor) -> Vae:
     """The trained VAE, its scaling factor set so that scaled latents have unit variance."""
     vae = make_vae()
 
@@ -106,8 +106,6 @@ def make_autoencoder(config: BaseConfig, pictures: Tensor) -> AutoencoderTiny:
 
 def textured_pictures(config: BaseConfig, *, count: int) -> Tensor:
     """Pictures in the styles of the starter adapters, so that the decoder can draw lines and stripes at all."""
-    from training.tinybase.styles import STYLES
-
     rng = np.random.default_rng(config.seed + 1)
     paints = list(STYLES.values())
     scenes = [sample_scene(rng) for _ in range(count)]
@@ -150,9 +148,9 @@ def build(config: BaseConfig) -> None:
     write(config, tokenizer, model, vae)
 
 
-def write(config: BaseConfig, tokenizer: CLIPTokenizer, model: Denoiser, vae: AutoencoderTiny) -> None:
+def write(config: BaseConfig, tokenizer: CLIPTokenizer, model: Denoiser, vae: Vae) -> None:
     """The folder that `StableDiffusionPipeline.from_pretrained` reads, in half precision."""
-    pipeline = StableDiffusionPipeline(
+    pipeline: Pipeline = StableDiffusionPipeline(
         vae=vae,
         text_encoder=model.text_ema,
         tokenizer=tokenizer,

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from training.tinybase.judge import Picture, Wanted, sample_wanted
 from training.tinybase.scenes import COLOURS, SIZE, Field, draw, fill
-from training.tinybase.styles import Paint, dotted, glowing, outlined, striped
+from training.tinybase.styles import Canvas, Paint, dotted, glowing, outlined, striped
 
-Canvas = NDArray[np.float32]
 Drawing = Callable[[Wanted], Picture]
 
 DUSK, DAWN = (75, 45, 115), (250, 150, 60)  # the sunset's sky, from top to bottom

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from training.tinybase.concepts import CONCEPTS
@@ -28,7 +28,7 @@ def write_adapter(path: Path, name: str, recipe: Recipe, trained: Trained) -> in
     save_file(tensors, path, facts)
     digest = data_digest(path)  # of the bytes behind the header, so the header may be written again
     save_file(tensors, path, {**facts, "modelspec.hash_sha256": f"0x{digest}", "sshs_model_hash": digest})
-    assert load_file(path).keys() == tensors.keys()
+    path.chmod(0o644)  # safetensors writes files that only their owner can read
     return path.stat().st_size
 
 

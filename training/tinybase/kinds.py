@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
-from diffusers import StableDiffusionPipeline
 from lycoris.modules.full import FullModule
 from lycoris.modules.ia3 import IA3Module
 from lycoris.modules.locon import LoConModule
@@ -18,6 +17,8 @@ from lycoris.modules.lokr import LokrModule
 from peft import LoraConfig, inject_adapter_in_model
 from peft.utils import get_peft_model_state_dict
 from torch import Tensor, nn
+
+from training.tinybase.untyped import Pipeline
 
 ATTENTION = r".*\.attn[12]\.to_(q|k|v|out\.0)"
 TRANSFORMER = rf"({ATTENTION}|.*\.proj_(in|out)|.*\.ff\.net\.(0\.proj|2))"
@@ -46,7 +47,7 @@ class Shape:
     alpha: float = 8.0
     options: Mapping[str, Any] = field(default_factory=dict)
 
-    def targets(self, pipeline: StableDiffusionPipeline) -> Iterator[tuple[str, nn.Module]]:
+    def targets(self, pipeline: Pipeline) -> Iterator[tuple[str, nn.Module]]:
         """The layers it changes, under the names that kohya's trainer gives them."""
         for path, layer in _layers(pipeline.unet, self.layers):
             yield f"lora_unet_{path.replace('.', '_')}", layer
@@ -58,7 +59,9 @@ class Shape:
 def _layers(model: nn.Module, wanted: str) -> list[tuple[str, nn.Module]]:
     kinds = (nn.Linear, nn.Conv2d)
     return [
-        (path, layer) for path, layer in model.named_modules() if isinstance(layer, kinds) and re.fullmatch(wanted, path)
+        (path, layer)
+        for path, layer in model.named_modules()
+        if isinstance(layer, kinds) and re.fullmatch(wanted, path)
     ]
 
 
@@ -81,7 +84,7 @@ class Network(Protocol):
 class LycorisNetwork:
     """Every kind of LyCORIS, under kohya's names."""
 
-    def __init__(self, pipeline: StableDiffusionPipeline, shape: Shape) -> None:
+    def __init__(self, pipeline: Pipeline, shape: Shape) -> None:
         self.shape = shape
         options = {"lora_dim": shape.rank, "alpha": shape.alpha, **shape.options}
         self.modules = [_LYCORIS[shape.kind](name, layer, **options) for name, layer in shape.targets(pipeline)]
@@ -94,7 +97,7 @@ class LycorisNetwork:
 
     def tensors(self) -> dict[str, Tensor]:
         """`lora_unet_<path>.<slot>` and `lora_te_<path>.<slot>`."""
-        found = {}
+        found: dict[str, Tensor] = {}
         for module in self.modules:
             saved = module.custom_state_dict() or module.state_dict()
             found |= {f"{module.lora_name}.{slot}": tensor.detach().clone() for slot, tensor in saved.items()}
@@ -120,7 +123,7 @@ class LycorisNetwork:
 class PeftNetwork:
     """LoRA by PEFT, under the names that diffusers writes."""
 
-    def __init__(self, pipeline: StableDiffusionPipeline, shape: Shape) -> None:
+    def __init__(self, pipeline: Pipeline, shape: Shape) -> None:
         # PEFT matches a regular expression in a string against the whole path, as `Shape.targets` does.
         rank, alpha = shape.rank, int(shape.alpha)
         self.parts = {
@@ -165,7 +168,7 @@ class PeftNetwork:
 class TokenNetwork:
     """Textual Inversion: vectors for a word of its own; the weights of the base stay as they are."""
 
-    def __init__(self, pipeline: StableDiffusionPipeline, token: str, vectors: int) -> None:
+    def __init__(self, pipeline: Pipeline, token: str, vectors: int) -> None:
         self.token = token
         words = [token, *(f"{token}_{index}" for index in range(1, vectors))]
         pipeline.tokenizer.add_tokens(words)
@@ -198,7 +201,7 @@ class TokenNetwork:
         return {"ss_network_module": "textual-inversion"}
 
 
-def install(pipeline: StableDiffusionPipeline, shape: Shape, trigger: str) -> Network:
+def install(pipeline: Pipeline, shape: Shape, trigger: str) -> Network:
     """Put a fresh adapter into the pipeline."""
     if shape.kind == "textual-inversion":
         return TokenNetwork(pipeline, trigger, shape.rank)

@@ -10,13 +10,15 @@ import torch
 from diffusers import StableDiffusionPipeline
 from numpy.typing import NDArray
 
+from training.tinybase.untyped import Pipeline
+
 BASE = Path(__file__).resolve().parents[2] / "inference" / "tinybase"
 STEPS, GUIDANCE, BATCH = 15, 3.0, 16
 
 Pictures = NDArray[np.uint8]
 
 
-def load_pipeline(folder: Path) -> StableDiffusionPipeline:
+def load_pipeline(folder: Path) -> Pipeline:
     """The base in float32, every weight frozen."""
     pipeline = StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
     pipeline.set_progress_bar_config(disable=True)
@@ -26,7 +28,7 @@ def load_pipeline(folder: Path) -> StableDiffusionPipeline:
 
 
 @torch.no_grad()
-def pictures_of(pipeline: StableDiffusionPipeline, prompts: Sequence[str], *, seed: int) -> Pictures:
+def pictures_of(pipeline: Pipeline, prompts: Sequence[str], *, seed: int) -> Pictures:
     """One picture for each prompt, (n, 64, 64, 3) uint8; picture i starts from the noise of `seed + i`."""
     parts = []
     for start in range(0, len(prompts), BATCH):

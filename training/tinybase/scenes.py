@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 SIZE = 64  # pixels, both ways
-Field = NDArray[np.float32]
+Field = NDArray[np.floating[Any]]  # (64, 64); numpy's operators forget the width of float32
 
 COLOURS: dict[str, tuple[int, int, int]] = {
     "red": (214, 40, 40),
@@ -131,9 +132,7 @@ def signed_distance(thing: Thing) -> Field:
     return (SHAPES[thing.shape](x, y) * thing.radius).astype(np.float32)
 
 
-def draw(
-    scene: Scene, paint: Callable[[NDArray[np.float32], Field, Thing], NDArray[np.float32]] | None = None
-) -> NDArray[np.uint8]:
+def draw(scene: Scene, paint: Callable[[Field, Field, Thing], Field] | None = None) -> NDArray[np.uint8]:
     """The picture, (64, 64, 3) in 0..255. `paint` may draw a thing in a style of its own."""
     canvas = np.empty((SIZE, SIZE, 3), np.float32)
     canvas[:] = COLOURS[scene.background]
@@ -143,7 +142,7 @@ def draw(
     return np.clip(np.rint(canvas), 0, 255).astype(np.uint8)
 
 
-def fill(canvas: NDArray[np.float32], distance: Field, colour: tuple[int, int, int]) -> NDArray[np.float32]:
+def fill(canvas: Field, distance: Field, colour: tuple[int, int, int]) -> Field:
     """The inside of the outline in one colour, with an edge one pixel soft."""
     cover = np.clip(0.5 - distance, 0, 1)[..., None]
     return canvas * (1 - cover) + np.asarray(colour, np.float32) * cover
@@ -176,7 +175,7 @@ def sample_scene(
     if count == 1:
         position = "in the centre" if rng.random() < 0.4 else str(rng.choice(list(POSITIONS)))
         size = str(rng.choice(["small", "", "large"], p=[0.2, 0.4, 0.4]))
-        things = (_one(rng, background, position, size, allowed),)
+        things: tuple[Thing, ...] = (_one(rng, background, position, size, allowed),)
     else:
         spots = [["on the left", "on the right"], ["at the top", "at the bottom"]][int(rng.integers(2))]
         if count == 3:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from training.tinybase.scenes import COLOURS, SIZE, Field, Thing, fill
 
-Canvas = NDArray[np.float32]
+Canvas = NDArray[np.floating[Any]]  # (64, 64, 3)
 Paint = Callable[[Canvas, Field, Thing], Canvas]
 
 

@@ -66,4 +66,4 @@ def warm_up(
         loss.backward()
         optimizer.step()
         schedule.step()
-        report(step + 1, steps, float(loss))
+        report(step + 1, steps, float(loss.detach()))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from typing import Any
 
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+from torch import Tensor
 from transformers import CLIPTokenizer
 
 LENGTH = 24  # tokens of a prompt, with start and end
@@ -32,13 +35,14 @@ def train_tokenizer(captions: Iterable[str], *, merges: int = 820) -> CLIPTokeni
     return CLIPTokenizer(vocab=vocabulary, merges=learned, model_max_length=LENGTH, unk_token=END, pad_token=END)
 
 
-def _merges(tokenizer: Tokenizer) -> list[tuple[str, str]]:
-    import json
-
+def _merges(tokenizer: Tokenizer) -> list[Any]:
+    """Pairs of pieces; typed loosely, because CLIPTokenizer's annotation knows only strings."""
     merges = json.loads(tokenizer.to_str())["model"]["merges"]
     return [tuple(pair.split(" ", 1)) if isinstance(pair, str) else tuple(pair) for pair in merges]
 
 
-def encode(tokenizer: CLIPTokenizer, captions: list[str]) -> object:
+def encode(tokenizer: CLIPTokenizer, captions: list[str]) -> Tensor:
     """Token ids, (captions, 24) int64."""
-    return tokenizer(captions, padding="max_length", max_length=LENGTH, truncation=True, return_tensors="pt").input_ids
+    encoded = tokenizer(captions, padding="max_length", max_length=LENGTH, truncation=True, return_tensors="pt")
+    ids: Tensor = encoded.input_ids
+    return ids

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from transformers import CLIPTextModel
 
 from training.tinybase.text import WIDTH
+from training.tinybase.untyped import Scheduler, Unet
 
 EMA_DECAY = 0.997
 EMPTY_CAPTIONS = 0.1
@@ -21,7 +23,7 @@ TEXT_RATE = 0.3  # of the UNet's learning rate
 WARM_UP = 100  # steps
 
 
-def make_unet() -> UNet2DConditionModel:
+def make_unet() -> Unet:
     """2.5 million parameters on latents of 4 × 16 × 16."""
     return UNet2DConditionModel(
         sample_size=16,
@@ -37,7 +39,7 @@ def make_unet() -> UNet2DConditionModel:
     )
 
 
-def make_scheduler() -> DDIMScheduler:
+def make_scheduler() -> Scheduler:
     """v-prediction with zero terminal SNR, so that the background's brightness can be learned (arXiv 2305.08891)."""
     return DDIMScheduler(
         beta_start=0.00085,
@@ -59,7 +61,7 @@ def sample_timesteps(count: int, total: int = 1000) -> Tensor:
     return (share * total).long().clamp(0, total - 1)
 
 
-def denoising_loss(unet: nn.Module, scheduler: DDIMScheduler, latents: Tensor, hidden: Tensor) -> Tensor:
+def denoising_loss(unet: nn.Module, scheduler: Scheduler, latents: Tensor, hidden: Tensor) -> Tensor:
     """Mean squared error of the predicted velocity; latents (n, 4, 16, 16), hidden (n, 24, 96)."""
     noise = torch.randn_like(latents)
     timesteps = sample_timesteps(len(latents))
@@ -82,9 +84,9 @@ def learning_rate(step: int, steps: int, peak: float) -> float:
 class Denoiser:
     """UNet and text encoder in training, with the moving averages that are shipped."""
 
-    unet: UNet2DConditionModel
+    unet: Unet
     text: CLIPTextModel
-    unet_ema: UNet2DConditionModel
+    unet_ema: Unet
     text_ema: CLIPTextModel
     optimizer: torch.optim.AdamW
     step: int = 0
@@ -98,7 +100,7 @@ class Denoiser:
         averages = deepcopy(unet).requires_grad_(False), deepcopy(text).requires_grad_(False)
         return cls(unet, text, *averages, optimizer)
 
-    def parts(self) -> dict[str, nn.Module | torch.optim.Optimizer]:
+    def parts(self) -> dict[str, Any]:
         """What a checkpoint keeps, by name."""
         return {
             "unet": self.unet,
@@ -160,5 +162,5 @@ def train_denoiser(
         model.optimizer.step()
         model.step += 1
         model.average()
-        report(model.step, steps, float(loss))
+        report(model.step, steps, float(loss.detach()))
         checkpoint(model)

@@ -8,8 +8,10 @@ import torch
 from diffusers import AutoencoderTiny
 from torch import Tensor
 
+from training.tinybase.untyped import Vae
 
-def make_vae() -> AutoencoderTiny:
+
+def make_vae() -> Vae:
     """0.18 million parameters; 64 × 64 pixels become 16 × 16 × 4 latents."""
     return AutoencoderTiny(
         encoder_block_out_channels=(32, 32, 32),
@@ -26,7 +28,7 @@ def to_signal(pictures: Tensor) -> Tensor:
 
 
 def train_vae(
-    vae: AutoencoderTiny,
+    vae: Vae,
     pictures: Tensor,
     *,
     steps: int,
@@ -57,13 +59,13 @@ def train_vae(
 
 
 @torch.no_grad()
-def encode_all(vae: AutoencoderTiny, pictures: Tensor, *, batch: int = 256) -> Tensor:
+def encode_all(vae: Vae, pictures: Tensor, *, batch: int = 256) -> Tensor:
     """Latents of all pictures, (n, 4, 16, 16) float16, before scaling."""
     return torch.cat([vae.encode(to_signal(part)).latents.half() for part in pictures.split(batch)])
 
 
 @torch.no_grad()
-def psnr(vae: AutoencoderTiny, pictures: Tensor) -> float:
+def psnr(vae: Vae, pictures: Tensor) -> float:
     """Peak signal-to-noise ratio of the reconstruction, dB."""
     signal = to_signal(pictures)
     error = (vae.decode(vae.encode(signal).latents).sample.clamp(-1, 1) - signal).square().mean()
