@@ -196,12 +196,7 @@ def _name(name: str) -> str:
     return name
 
 
-def read_scalar(path: Path, header: Header, name: str) -> float | None:
-    """The value of a one-element float tensor (an alpha), read from its own bytes only."""
+def read_scalar(handle: int, header: Header, name: str) -> float | None:
+    """The value of a one-element tensor (an alpha), read from its own bytes only; `handle` is the open file's."""
     info = header.tensors[name]
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        raw = os.pread(handle, info.end - info.start, header.data_start + info.start)
-    finally:
-        os.close(handle)
-    return scalar(info.dtype, raw)
+    return scalar(info.dtype, os.pread(handle, info.end - info.start, header.data_start + info.start))

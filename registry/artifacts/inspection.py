@@ -66,7 +66,9 @@ def inspect_file(path: Path, *, declared_family: str | None = None, filename: st
     check_foreign(header.tensors)
     vectors, rest = split_embeddings(header.tensors, header.metadata)
     names = grouped(rest)
-    modules = [module for name, slots in names.modules.items() for module in _modules(path, header, name, slots)]
+    with path.open("rb") as file:
+        handle = file.fileno()
+        modules = [module for name, slots in names.modules.items() for module in _modules(handle, header, name, slots)]
     _refuse_strange(names.others, len(header.tensors), found=bool(modules or vectors))
     family = family_of(modules) if modules else embedding_family(_widths(vectors))
     claims = read_claims(header.metadata)
@@ -75,22 +77,22 @@ def inspect_file(path: Path, *, declared_family: str | None = None, filename: st
     )
 
 
-def _modules(path: Path, header: Header, name: str, slots: Mapping[str, str]) -> list[Module]:
+def _modules(handle: int, header: Header, name: str, slots: Mapping[str, str]) -> list[Module]:
     tensors = {slot: header.tensors[key] for slot, key in slots.items()}
     alpha = None
     for slot, info in tensors.items():
         if info.dtype == "BOOL":
-            _check_bool(path, header, slots[slot], slot, info.elements)
+            _check_bool(handle, header, slots[slot], slot, info.elements)
     if "alpha" in tensors and tensors["alpha"].elements == 1:
-        alpha = read_scalar(path, header, slots["alpha"])
+        alpha = read_scalar(handle, header, slots["alpha"])
     return read_modules(name, tensors, alpha)
 
 
-def _check_bool(path: Path, header: Header, key: str, slot: str, elements: int) -> None:
+def _check_bool(handle: int, header: Header, key: str, slot: str, elements: int) -> None:
     """IA³'s `on_input` is the only truth value in adapters; programs disagree on bytes other than 0 and 1."""
     if slot != "on_input" or elements != 1:
         refuse("bool-tensor", f"The tensor {shown(key)} holds truth values.", "No adapter kind has such weights.")
-    if read_scalar(path, header, key) not in {0.0, 1.0}:
+    if read_scalar(handle, header, key) not in {0.0, 1.0}:
         refuse(
             "bool-value",
             f"The truth value {shown(key)} is neither 0 nor 1.",

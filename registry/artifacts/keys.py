@@ -6,6 +6,7 @@ A slot is the role a tensor has for its module ("up", "down", "hada_w1_a"); the 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 _PLAIN = (
     "alpha dora_scale oft_blocks rescale on_input diff diff_b w_norm b_norm set_weight reshape_weight ia3_l "
@@ -72,12 +73,15 @@ def _without_plain_weights(modules: dict[str, dict[str, str]], others: list[str]
     return Grouped(modules, tuple(sorted(others)))
 
 
+@lru_cache(maxsize=32_768)  # every name is asked for by several steps of an inspection
 def split_key(key: str) -> tuple[str, str] | None:
     """(module, slot) of a tensor name, or None where it belongs to no adapter kind."""
-    special = _special(key)
+    special = _special(key) if "_lora" in key else None
     if special is not None:
         return special
-    parts = _NAMED.sub(r".\1\2", key).split(".")
+    parts = key.split(".")
+    if len(parts) > 2:
+        parts = _NAMED.sub(r".\1\2", key).split(".")
     for count in range(min(_PARTS, len(parts) - 1), 0, -1):
         slot = SLOTS.get(".".join(parts[-count:]))
         if slot is not None:

@@ -7,11 +7,21 @@
     for (const button of root.querySelectorAll("[data-copy]")) button.hidden = false;
   };
 
+  /* The word for the button; where the browser forbids it, the text is selected for the keyboard. */
+  const copied = async (code) => {
+    try {
+      await navigator.clipboard.writeText(code.textContent);
+      return "Copied";
+    } catch {
+      getSelection().selectAllChildren(code);
+      return "Press Ctrl+C";
+    }
+  };
+
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy]");
     if (button) {
-      await navigator.clipboard.writeText(button.parentElement.querySelector("code").textContent);
-      button.textContent = "Copied";
+      button.textContent = await copied(button.parentElement.querySelector("code"));
       setTimeout(() => (button.textContent = "Copy"), 1500);
     }
     for (const menu of document.querySelectorAll("details.menu[open]")) {
