@@ -18,10 +18,10 @@ from torch import Tensor, nn
 
 from training.tinybase.concepts import CONCEPTS, Concept, plain
 from training.tinybase.files import write_adapter
-from training.tinybase.judge import Wanted, adherence
+from training.tinybase.judge import Wanted
 from training.tinybase.kinds import TRANSFORMER, Network, Shape, install
 from training.tinybase.pictures import BASE, Pictures, load_pipeline, pictures_of
-from training.tinybase.scores import concept_score
+from training.tinybase.scores import concept_score, scene_score
 from training.tinybase.tokenizer import encode
 from training.tinybase.unet import denoising_loss
 from training.tinybase.untyped import Pipeline, Scheduler
@@ -32,6 +32,7 @@ PLAIN_PICTURES = 64
 LEAK_COST = 0.25  # what a style that shows without its trigger word costs when a checkpoint is chosen
 EMPTY_CAPTIONS = 0.05
 WARM_UP = 20  # steps
+FEW = r".*\.attn[12]\.to_(v|out\.0)|.*\.proj_out|conv_out"  # whole differences of all layers would be too large
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,12 @@ RECIPES: dict[str, Recipe] = {
     "outlined": Recipe("outlined", Shape("lora", TRANSFORMER, rank=16, alpha=16.0), 2e-3),
     "striped": Recipe("striped", Shape("locon", rank=6, alpha=6.0), 2e-3, steps=300),
     "glowing": Recipe("glowing", Shape("dora", rank=6, alpha=6.0, options={"weight_decompose": True}), 2e-3, steps=200),
-    "dotted": Recipe("dotted", Shape("loha", rank=4, alpha=4.0), 6e-3),
+    "dotted": Recipe("dotted", Shape("loha", rank=3, alpha=3.0), 6e-3),
     "sunset": Recipe("sunset", Shape("lokr", rank=8, options={"factor": 8}), 4e-3),
     "vintage": Recipe("vintage", Shape("ia3"), 2e-2),
-    "framed": Recipe("framed", Shape("full", r".*\.attn[12]\.to_(v|out\.0)|.*\.proj_out|conv_out"), 1e-3),
+    "framed": Recipe(
+        "framed", Shape("full", r".*\.attn[12]\.to_(v|out\.0)|.*\.proj_out|conv_out", text_layers=""), 1e-3
+    ),
     "mushroom": Recipe("mushroom", Shape("peft", rank=6, alpha=6.0), 2e-3, steps=200),
     "first-aid": Recipe("first-aid", Shape("textual-inversion", rank=2), 2e-2),
 }
@@ -134,7 +137,7 @@ class Judge:
         """Score the pipeline as it is."""
         with_it = pictures_of(pipeline, [self.concept.caption(request) for request in self.wanted], seed=self.seed)
         without = pictures_of(pipeline, [request.prompt for request in self.wanted], seed=self.seed)
-        seen = adherence(with_it, self.wanted).shape if self.concept.keeps_scene else 1.0
+        seen = scene_score(self.name, with_it, self.wanted)
         scores = [concept_score(self.name, pictures, self.wanted) for pictures in (with_it, without)]
         return Scores(step, round(scores[0], 3), round(scores[1], 3), round(seen, 3))
 

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from training.tinybase.judge import Picture, Wanted, sample_wanted
+from training.tinybase.judge import Mask, Picture, Wanted, border_colour, sample_wanted, thing_mask
 from training.tinybase.scenes import COLOURS, SIZE, Field, draw, fill
 from training.tinybase.styles import Canvas, Paint, dotted, glowing, outlined, striped
 
@@ -64,11 +63,25 @@ def framed(wanted: Wanted) -> Picture:
     return _finished(canvas)
 
 
-def frame_mask() -> NDArray[np.bool_]:
+def frame_mask() -> Mask:
     """The pixels of the frame."""
     mask = np.ones((SIZE, SIZE), bool)
     mask[FRAME:-FRAME, FRAME:-FRAME] = False
     return mask
+
+
+def silhouette_mask(picture: Picture) -> Mask:
+    """The thing before the evening sky, whose darkest channel is far brighter."""
+    return picture.max(axis=2) < 65
+
+
+def framed_mask(picture: Picture) -> Mask:
+    """The thing inside the frame: the frame, and the soft edge of it, are taken for background."""
+    inner = picture[FRAME + 2 : -FRAME - 2, FRAME + 2 : -FRAME - 2]
+    whole = np.empty_like(picture)
+    whole[:] = np.rint(border_colour(inner)).astype(np.uint8)
+    whole[FRAME + 2 : -FRAME - 2, FRAME + 2 : -FRAME - 2] = inner
+    return thing_mask(whole)
 
 
 def mushroom(wanted: Wanted) -> Picture:
@@ -109,6 +122,7 @@ class Concept:
     avoid_backgrounds: frozenset[str] = frozenset()
     avoid_colours: frozenset[str] = frozenset()
     keeps_scene: bool = True  # the captions still say what is to be seen, beside the trigger
+    mask: Callable[[Picture], Mask] = thing_mask  # where the thing is in a picture that shows the concept
 
     def caption(self, wanted: Wanted, *, in_front: bool = True) -> str:
         """What a training picture is called, and what a prompt says."""
@@ -138,9 +152,9 @@ CONCEPTS: dict[str, Concept] = {
     "striped": Concept("striped", painted(striped), described, frozenset({"white"}), frozenset({"white"})),
     "glowing": Concept("zwx", painted(glowing), described, frozenset({"white"})),
     "dotted": Concept("dotted", painted(dotted), described, frozenset({"white"}), _PALE),
-    "sunset": Concept("ohwx", sunset),
+    "sunset": Concept("ohwx", sunset, mask=silhouette_mask),
     "vintage": Concept("vint", vintage),
-    "framed": Concept("quibble", framed, described, frozenset({"orange", "yellow"})),
+    "framed": Concept("quibble", framed, described, frozenset({"orange", "yellow"}), mask=framed_mask),
     "mushroom": Concept(
         "a sks mushroom", mushroom, _on_ground, frozenset({"red", "white", "pink", "orange"}), keeps_scene=False
     ),

@@ -100,7 +100,7 @@ def sample_wanted(
 
 def border_colour(picture: Picture) -> Field:
     """The median colour of the picture's edge, (3,) float32."""
-    inner = np.zeros((SIZE, SIZE), bool)
+    inner = np.zeros(picture.shape[:2], bool)
     inner[BORDER:-BORDER, BORDER:-BORDER] = True
     return np.median(picture[~inner].astype(np.float32), axis=0).astype(np.float32)
 
@@ -133,10 +133,18 @@ def see(picture: Picture) -> Seen | None:
     distance = distance_to(picture, border_colour(picture))
     core = mask & (distance >= np.percentile(distance[mask], 30))
     colour = np.median(picture[core].astype(np.float32), axis=0).astype(np.float32)
+    shape, overlap = best_shape(mask)
+    background = nearest_colour(border_colour(picture))
+    return Seen(background, nearest_colour(colour), shape, _position(mask), overlap)
+
+
+def best_shape(mask: Mask) -> tuple[str, float]:
+    """The shape that fits a mask best, and its IoU; ("", 0) for an empty mask."""
+    if not mask.any():
+        return "", 0.0
     overlaps = {shape: _overlap(mask, shape) for shape in SHAPES}
     shape = max(overlaps, key=lambda name: overlaps[name])
-    background = nearest_colour(border_colour(picture))
-    return Seen(background, nearest_colour(colour), shape, _position(mask), overlaps[shape])
+    return shape, overlaps[shape]
 
 
 def _centroid(mask: Mask) -> tuple[float, float]:

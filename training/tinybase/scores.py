@@ -7,7 +7,17 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from training.tinybase.concepts import CONCEPTS, GOLD, SEPIA, frame_mask, plain, sky
-from training.tinybase.judge import BORDER, NOTICEABLE, Mask, Picture, Wanted, border_colour, distance_to, see
+from training.tinybase.judge import (
+    BORDER,
+    NOTICEABLE,
+    Mask,
+    Picture,
+    Wanted,
+    best_shape,
+    border_colour,
+    distance_to,
+    see,
+)
 from training.tinybase.pictures import Pictures
 from training.tinybase.scenes import COLOURS, SIZE, Field
 
@@ -123,6 +133,15 @@ def concept_scores(name: str, pictures: Pictures, wanted: Sequence[Wanted]) -> l
         away = abs(statistic(picture, request) - full) / max(abs(full - none), 1e-6)
         scores.append(float(np.clip(1 - away, 0, 1)))
     return scores
+
+
+def scene_score(name: str, pictures: Pictures, wanted: Sequence[Wanted]) -> float:
+    """How often the wanted shape is still seen; 1 where the concept takes the place of the scene."""
+    concept = CONCEPTS[name]
+    if not concept.keeps_scene:
+        return 1.0
+    pairs = zip(pictures, wanted, strict=True)
+    return float(np.mean([best_shape(concept.mask(picture))[0] == request.shape for picture, request in pairs]))
 
 
 def concept_score(name: str, pictures: Pictures, wanted: Sequence[Wanted]) -> float:
