@@ -41,13 +41,13 @@ def data_dir() -> Path:
     return Path(text("DATA_DIR") or PROJECT / "var").resolve()
 
 
-def kept_secret(path: Path) -> str:
-    """A random secret made once and kept beside the data, readable by its owner only."""
+def kept_secret(path: Path, size: int = 50) -> str:
+    """A random secret made once and kept beside the data, readable by its owner only; `size` in random bytes."""
     try:
         return path.read_text().strip()
     except FileNotFoundError:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "w") as file:
-            file.write(value := secrets.token_urlsafe(50))
+            file.write(value := secrets.token_urlsafe(size))
         return value

@@ -25,6 +25,7 @@ from inference.engine import (
     load_base,
     make_local_certificate,
     mark_png,
+    quiet,
     read_adapter,
     render,
 )
@@ -44,6 +45,7 @@ SECONDS_BETWEEN_REPORTS = 0.5
 @lru_cache(maxsize=1)
 def _pipeline(family: str, location: str) -> Any:
     """The base in memory; one at a time, because each fills a good part of a GPU."""
+    quiet()
     return load_base(BaseSpec(family=family, location=location, device=settings.PREVIEW_DEVICE))
 
 

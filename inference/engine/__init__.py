@@ -1,7 +1,7 @@
 """Pipelines, adapters and pictures: torch and diffusers, without Django."""
 
 from inference.engine.applying import Report, applied
-from inference.engine.bases import BaseSpec, load_base
+from inference.engine.bases import BaseSpec, load_base, quiet
 from inference.engine.credentials import Certificate, make_local_certificate
 from inference.engine.errors import AdapterError, Cancelled, EngineError
 from inference.engine.families import FAMILIES, Family, family_of
@@ -27,6 +27,7 @@ __all__ = [
     "load_base",
     "make_local_certificate",
     "mark_png",
+    "quiet",
     "read_adapter",
     "read_marks",
     "render",

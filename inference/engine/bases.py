@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import torch
+import transformers
 from diffusers import DiffusionPipeline
 from safetensors import SafetensorError
 
@@ -72,8 +74,16 @@ def _check_folder(folder: Path) -> None:
         )
 
 
+def quiet() -> None:
+    """Keep the libraries' progress bars and advice out of a server's log; errors still show."""
+    diffusers.utils.logging.disable_progress_bar()
+    diffusers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
+
+
 def _from_pretrained(spec: BaseSpec, folder: Path | None) -> Any:
-    options: dict[str, Any] = {"torch_dtype": _dtype(spec), "use_safetensors": True}
+    options: dict[str, Any] = {"dtype": _dtype(spec), "use_safetensors": True}
     variant = spec.variant or (_only_variant(folder) if folder is not None else None)
     if variant is not None:
         options["variant"] = variant

@@ -146,7 +146,9 @@ def _text_encoder(modules: Sequence[Module]) -> Family | None:
         return Family("sdxl", (f"Its second text encoder is {second[0].into} wide.",))
     if second:
         return None
-    widths = {m.into for m in modules if m.into and is_text_encoder(m) and "self_attn" in m.flat}
+    # The projections of self-attention are square, so a kind that only tells their output will do.
+    attention = [m for m in modules if is_text_encoder(m) and "self_attn" in m.flat]
+    widths = {width for m in attention if (width := m.into or m.out)}
     return _by_width(widths, TEXT_WIDTHS, "Its text encoder is {} wide.") if not _numbered(modules) else None
 
 

@@ -38,7 +38,7 @@ class Command(BaseCommand):
             _load(entry)
 
     def _accounts(self) -> None:
-        password = kept_secret(Path(settings.DATA_DIR) / "demo-password")
+        password = kept_secret(Path(settings.DATA_DIR) / "demo-password", 9)
         for username, (name, flags) in PEOPLE.items():
             if Namespace.objects.filter(slug=username).exists():
                 continue
