@@ -19,6 +19,7 @@ from inference.signals import preview_queued
 from inference.states import REPEATABLE, UNFINISHED, JobState
 from registry.models import Version
 from registry.services.policy import use_request
+from registry.states import VersionState
 
 MAX_ATTEMPTS = 3
 # What this house states about itself when it renders a preview: no payment, a filter and the AI mark are in place.
@@ -174,7 +175,15 @@ def previews_due(*, now: datetime | None = None) -> list[str]:
     return [str(pk) for pk in waiting.values_list("pk", flat=True)]
 
 
+PREVIEWED = (VersionState.PUBLISHED, VersionState.IN_REVIEW)
+
+
+def previews_awaited(version: Version) -> bool:
+    """Whether a job for this version is still to be made: its news is on the way, or the sweep will find it."""
+    return version.state in PREVIEWED and version.revision_id is not None
+
+
 def versions_without_previews() -> list[Version]:
     """Inspected versions for which no job was ever made, because the news of them was lost."""
-    inspected = Version.objects.filter(state__in=["published", "in-review"], revision__isnull=False)
+    inspected = Version.objects.filter(state__in=PREVIEWED, revision__isnull=False)
     return list(inspected.filter(preview_jobs=None).select_related("base_model", "adapter__owner", "created_by")[:50])

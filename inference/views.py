@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.errors import NotFound
 from inference.models import PreviewJob
-from inference.services import preview_cancel, preview_retry
+from inference.services import preview_cancel, preview_retry, previews_awaited
 from registry.models import Version
 from registry.permissions import AdapterPermission
 from registry.selectors.access import access_version, access_version_by_id, adapter_permissions
@@ -55,6 +55,7 @@ def _fragment(request: HttpRequest, version: Version) -> HttpResponse:
     context = {
         "version": version,
         "job": job,
+        "awaited": job is None and previews_awaited(version),
         "rows": list(rows.values()),
         "may_manage": AdapterPermission.CONTRIBUTE in granted,
     }

@@ -12,6 +12,7 @@ urlpatterns = [
     path("adapters", views.AdaptersView.as_view(), name="api_adapters"),
     path("adapters/facets", views.FacetsView.as_view(), name="api_facets"),
     path("adapters/<str:owner>/<str:name>", views.AdapterView.as_view(), name="api_adapter"),
+    path("adapters/<str:owner>/<str:name>/rating", views.RatingView.as_view(), name="api_rating"),
     path("adapters/<str:owner>/<str:name>/versions", views.VersionsView.as_view(), name="api_versions"),
     path("adapters/<str:owner>/<str:name>/versions/<int:number>", views.VersionView.as_view(), name="api_version"),
     path(

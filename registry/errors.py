@@ -69,6 +69,13 @@ class AcceptanceNeeded(RegistryError):
     remedy = "Read the terms named in `terms` and send their digest as `accepted_terms`."
 
 
+class RatingRefused(RegistryError):
+    code = "rating-refused"
+    status = 403
+    title = "The rating cannot be taken"
+    remedy = "Download it first; who made an adapter cannot rate it."
+
+
 class LinkExpired(RegistryError):
     code = "link-expired"
     status = 403

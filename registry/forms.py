@@ -143,6 +143,12 @@ class EditForm(forms.Form):
     content_level = forms.ChoiceField(choices=ContentLevel.choices)
 
 
+class RatingForm(forms.Form):
+    """How many stars somebody gives."""
+
+    stars = forms.ChoiceField(choices=[(str(n), f"{n} star{'s' if n > 1 else ''}") for n in range(5, 0, -1)])
+
+
 class ReasonForm(forms.Form):
     """Why somebody does what they do."""
 

@@ -42,6 +42,9 @@ MEANINGS: dict[VersionState, str] = {
     S.TAKEN_DOWN: "Taken down. This notice is what remains of it.",
 }
 
+# The code in `state_detail` of a version that a person refused, not the engine.
+REFUSED_BY_MODERATOR = "refused-by-moderator"
+
 TOMBSTONES = frozenset({S.WITHDRAWN, S.TAKEN_DOWN})
 
 

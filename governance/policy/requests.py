@@ -178,8 +178,8 @@ class ActorFacts:
 class Declarations:
     """What an uploader declares, and what inspection found, when something is to be published.
 
-    The first four are answers: leaving one out never helps. ``claimed_licence`` and ``duplicates_of`` are
-    findings: empty means that inspection looked and found nothing.
+    The first four are answers: leaving one out never helps. ``claimed_licence``, ``duplicates_of`` and
+    ``copies_held_back`` are findings: empty means that inspection looked and found nothing.
     """
 
     rights_affirmed: bool | None = None
@@ -188,6 +188,7 @@ class Declarations:
     training_sources: tuple[str, ...] = ()
     claimed_licence: str | None = None
     duplicates_of: tuple[str, ...] = ()
+    copies_held_back: bool = False  # the same content was quarantined, taken down or refused by a person
 
     def __post_init__(self) -> None:
         for name in ("consent_ids", "training_sources", "duplicates_of"):
@@ -205,6 +206,7 @@ class Declarations:
             "training_sources": list(self.training_sources),
             "claimed_licence": self.claimed_licence,
             "duplicates_of": list(self.duplicates_of),
+            "copies_held_back": self.copies_held_back,
         }
 
     @classmethod

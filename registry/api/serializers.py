@@ -27,6 +27,7 @@ class AdapterSerializer(serializers.ModelSerializer[Adapter]):
     owner: Related = serializers.SlugRelatedField(slug_field="slug", read_only=True)
     base_model: Related = serializers.SlugRelatedField(slug_field="slug", read_only=True, allow_null=True)
     tags = serializers.ListField(source="tag_names", child=serializers.CharField(), read_only=True)
+    mean_stars = serializers.FloatField(read_only=True, allow_null=True)
     latest_version = serializers.IntegerField(source="latest.number", read_only=True, allow_null=True, default=None)
 
     class Meta:
@@ -49,6 +50,7 @@ class AdapterSerializer(serializers.ModelSerializer[Adapter]):
             "download_count",
             "rating",
             "rating_count",
+            "mean_stars",
             "latest_version",
             "published_at",
             "created_at",
@@ -170,6 +172,10 @@ class AdapterEditSerializer(serializers.Serializer[Any]):
     tags = serializers.ListField(child=serializers.CharField(max_length=40), required=False, max_length=20)
     visibility = serializers.ChoiceField(choices=Visibility.choices, required=False)
     content_level = serializers.ChoiceField(choices=ContentLevel.choices, required=False)
+
+
+class RatingSerializer(serializers.Serializer[Any]):
+    stars = serializers.IntegerField(min_value=1, max_value=5)
 
 
 class ReasonSerializer(serializers.Serializer[Any]):

@@ -23,6 +23,7 @@ from registry.selectors.search import SORTS, AdapterQuery, adapter_facets, adapt
 from registry.services.adapters import adapter_update
 from registry.services.delivery import GateAnswer, gate_accept, gate_ask, link_token
 from registry.services.intake import intake
+from registry.services.ratings import adapter_rate
 from registry.services.uploads import access_upload
 from registry.services.versions import latest_statement, version_withdraw
 
@@ -109,6 +110,19 @@ class AdapterView(APIView):
         body.is_valid(raise_exception=True)
         changed = adapter_update(actor=acting_user(request), adapter=found, **body.validated_data)
         return Response(s.AdapterSerializer(changed).data)
+
+
+class RatingView(APIView):
+    """Stars for an adapter that the caller has downloaded."""
+
+    @extend_schema(request=s.RatingSerializer, responses=s.AdapterSerializer, operation_id="adapter_rate")
+    def put(self, request: Request, owner: str, name: str) -> Response:
+        found = access_adapter(actor=request.user, owner=owner, name=name, permission=AdapterPermission.READ)
+        body = s.RatingSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        adapter_rate(actor=acting_user(request), adapter=found, stars=body.validated_data["stars"])
+        found.refresh_from_db(fields=["rating", "rating_count"])
+        return Response(s.AdapterSerializer(found).data)
 
 
 class VersionsView(APIView):

@@ -4,6 +4,7 @@ from registry.models.adapters import Adapter, Tag
 from registry.models.bases import BaseModel
 from registry.models.delivery import Acceptance, Receipt, TermsText
 from registry.models.images import VersionImage
+from registry.models.ratings import Rating
 from registry.models.repositories import Blob, Ref, Revision, RevisionEntry
 from registry.models.uploads import Upload
 from registry.models.versions import Lineage, RightsStatement, Version, VersionFile, VersionTransition
@@ -14,6 +15,7 @@ __all__ = [
     "BaseModel",
     "Blob",
     "Lineage",
+    "Rating",
     "Receipt",
     "Ref",
     "Revision",

@@ -11,6 +11,8 @@ from accounts.models import Namespace, User
 from registry.models.bases import BaseModel
 
 LISTED = Q(listed=True)
+# The sort by rating counts everybody's stars together with this many imagined ones of this height.
+RATING_PRIOR, RATING_PRIOR_WEIGHT = 3.0, 5
 
 
 class Visibility(models.TextChoices):
@@ -59,7 +61,7 @@ class Adapter(models.Model):
     permitted_uses = ArrayField(models.CharField(max_length=40), default=list, blank=True)
     thumbnail = models.CharField(max_length=300, blank=True)
     download_count = models.PositiveBigIntegerField(default=0)
-    rating = models.FloatField(default=0)
+    rating = models.FloatField(default=0)  # the weighed mean that the sort uses; 0 where nobody rated
     rating_count = models.PositiveIntegerField(default=0)
     search = SearchVectorField(null=True)
 
@@ -83,3 +85,11 @@ class Adapter(models.Model):
 
     def __str__(self) -> str:
         return f"{self.owner}/{self.name}"
+
+    @property
+    def mean_stars(self) -> float | None:
+        """The plain mean of the stars given: `rating` without its prior; None where nobody rated."""
+        if not self.rating_count:
+            return None
+        total = self.rating * (RATING_PRIOR_WEIGHT + self.rating_count) - RATING_PRIOR_WEIGHT * RATING_PRIOR
+        return total / self.rating_count

@@ -6,7 +6,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from accounts.errors import NotFound, NotPermitted
 from accounts.models import Membership, Namespace, User
 from accounts.permissions import Role
-from registry.models import Adapter, Version
+from registry.models import Adapter, Receipt, Version
 from registry.models.adapters import Visibility
 from registry.permissions import ROLE_PERMISSIONS, AdapterPermission, AdapterRole
 from registry.states import TOMBSTONES, VersionState
@@ -79,6 +79,13 @@ def _authorise(actor: Actor, adapter: Adapter, permission: AdapterPermission, la
         raise NotFound(f"There is no adapter {label} that you may see.")
     if permission not in granted:
         raise NotPermitted(f"Your role towards {label} does not include {permission.value}.")
+
+
+def may_rate(*, actor: Actor, adapter: Adapter) -> bool:
+    """Whether `actor` holds a receipt of `adapter` and is not one of its own people."""
+    if not isinstance(actor, User) or AdapterPermission.CONTRIBUTE in adapter_permissions(actor, adapter):
+        return False
+    return Receipt.objects.filter(acceptance__user=actor, acceptance__version__adapter=adapter).exists()
 
 
 def version_readable(actor: Actor, version: Version) -> bool:

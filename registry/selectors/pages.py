@@ -4,10 +4,10 @@ from typing import Any
 
 from django.conf import settings
 
-from registry.forms import USE_LABELS
+from registry.forms import USE_LABELS, RatingForm
 from registry.models import Adapter, Version
 from registry.permissions import AdapterPermission as P
-from registry.selectors.access import Actor, adapter_permissions, version_readable
+from registry.selectors.access import Actor, adapter_permissions, may_rate, version_readable
 from registry.snippets import usage_snippets
 from registry.states import MEANINGS, VersionState
 
@@ -36,7 +36,16 @@ def _frame(actor: Actor, adapter: Adapter) -> dict[str, Any]:
         "may_publish": P.PUBLISH in granted,
         "may_contribute": P.CONTRIBUTE in granted,
         "sees_inside": P.READ_UNPUBLISHED in granted,
+        "rating_form": _rating_form(actor, adapter),
     }
+
+
+def _rating_form(actor: Actor, adapter: Adapter) -> RatingForm | None:
+    """The form with the stars given so far, for who may rate."""
+    if not may_rate(actor=actor, adapter=adapter):
+        return None
+    given = adapter.ratings.filter(user_id=actor.pk).first()
+    return RatingForm(initial={"stars": given.stars} if given else None)
 
 
 def version_page(*, actor: Actor, version: Version) -> dict[str, Any]:

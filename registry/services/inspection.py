@@ -23,8 +23,8 @@ from registry.artifacts import (
 )
 from registry.models import Version, VersionFile
 from registry.permissions import AdapterPermission
-from registry.selectors.access import adapter_permissions
-from registry.services.policy import permissions_of, publish_request
+from registry.selectors.access import adapter_permissions, version_readable
+from registry.services.policy import held_back, permissions_of, publish_request
 from registry.services.repositories import blob_adopt, git_blob_sha1, revision_commit
 from registry.services.states import version_transition
 from registry.services.uploads import upload_path
@@ -146,12 +146,18 @@ def _progress(version: Version, size: int) -> Callable[[int], None]:
 
 
 def _original_of(version: Version, hashes: FileHashes) -> Version | None:
-    """The first upload by somebody else of the same tensors, whatever the metadata around them say."""
+    """The first upload of the same tensors in another adapter, whatever the metadata around them say.
+
+    Only uploads count that the uploader may see, and what was held back here before: whoever holds a file must not
+    learn by uploading it that somebody keeps the same one in private.
+    """
     same = VersionFile.objects.filter(tensors_digest=hashes.tensors_digest).exclude(
         version__adapter_id=version.adapter_id
     )
-    first = same.select_related("version__adapter__owner").order_by("version__created_at", "pk").first()
-    return first.version if first else None
+    files = same.select_related("version__adapter__owner").order_by("version__created_at", "pk")
+    known = [file.version for file in files]
+    seen = (other for other in known if version_readable(version.created_by, other))
+    return next(seen, next(filter(held_back, known), None))
 
 
 def _refuse(version: Version, refusal: ArtifactRefused) -> None:
@@ -224,7 +230,7 @@ def _settle(version: Version, decision: Decision, record: DecisionRecord, findin
         version_transition(
             version=version, to=VersionState.REFUSED, actor=None, detail=_policy_detail(decision), decision=record
         )
-    elif decision.outcome is Outcome.REVIEW or (held := _held_back(version, findings)):
+    elif decision.outcome is Outcome.REVIEW or (held := _waits_for_a_person(version, findings)):
         detail = _policy_detail(decision) if decision.outcome is Outcome.REVIEW else held
         version_transition(version=version, to=VersionState.IN_REVIEW, actor=None, detail=detail, decision=record)
     else:
@@ -242,7 +248,7 @@ def _policy_detail(decision: Decision) -> dict[str, str]:
     }
 
 
-def _held_back(version: Version, findings: Findings) -> dict[str, str]:
+def _waits_for_a_person(version: Version, findings: Findings) -> dict[str, str]:
     """What holds a version back although the licences allow it; empty when nothing does."""
     family, declared = findings.inspection.family, version.base_model.family
     if family not in {"unknown", declared}:

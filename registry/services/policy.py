@@ -17,6 +17,8 @@ from governance.policy import (
 )
 from governance.rulebook import current_ruleset
 from registry.models import BaseModel, Version
+from registry.selectors.access import version_readable
+from registry.states import REFUSED_BY_MODERATOR, VersionState
 
 
 def licence_known(licence_id: str) -> bool:
@@ -77,6 +79,12 @@ def use_request(version: Version, use: Use, facts: ActorFacts) -> UseRequest:
     return UseRequest(use=use, components=version_components(version), actor=facts)
 
 
+def held_back(version: Version) -> bool:
+    """Whether people have taken this content out of circulation, so that a copy of it needs one of them too."""
+    refused = version.state == VersionState.REFUSED and version.state_detail.get("code") == REFUSED_BY_MODERATOR
+    return refused or version.state in {VersionState.QUARANTINED, VersionState.TAKEN_DOWN}
+
+
 def publish_request(version: Version, *, claimed_licence: str | None, duplicate: Version | None) -> UseRequest:
     """The question whether this version may be published here."""
     declarations = Declarations(
@@ -84,7 +92,8 @@ def publish_request(version: Version, *, claimed_licence: str | None, duplicate:
         depicts_real_person=version.depicts_real_person,
         training_sources=tuple(line for line in version.training_sources.splitlines() if line.strip()),
         claimed_licence=claimed_licence,
-        duplicates_of=(str(duplicate.pk),) if duplicate else (),
+        duplicates_of=(str(duplicate),) if duplicate and version_readable(version.created_by, duplicate) else (),
+        copies_held_back=duplicate is not None and held_back(duplicate),
     )
     # The publisher gives the weights away through this house, which some licences make depend on payment.
     facts = ActorFacts(receives_payment=settings.DOWNLOADS_ARE_PAID)

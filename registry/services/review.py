@@ -10,7 +10,7 @@ from registry.errors import TransitionRefused
 from registry.models import Version
 from registry.services.states import version_transition
 from registry.services.versions import version_publish
-from registry.states import VersionState
+from registry.states import REFUSED_BY_MODERATOR, VersionState
 
 
 @transaction.atomic
@@ -44,7 +44,7 @@ def version_review(
         version_publish(version=version, actor=actor, decision=record)
     else:
         detail = {
-            "code": "refused-by-moderator",
+            "code": REFUSED_BY_MODERATOR,
             "what": "A moderator refused the publication.",
             "why": public_reasoning,
             "remedy": "Answer with a corrected version, or appeal to the moderators.",

@@ -7,11 +7,12 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from registry.forms import EditForm, ReasonForm
+from registry.forms import EditForm, RatingForm, ReasonForm
 from registry.permissions import AdapterPermission
 from registry.selectors.access import access_adapter, access_version
 from registry.selectors.pages import adapter_page, version_page
 from registry.services.adapters import adapter_update
+from registry.services.ratings import adapter_rate
 from registry.services.review import version_release
 from registry.services.versions import version_withdraw
 
@@ -86,6 +87,20 @@ def release(request: HttpRequest, owner: str, name: str, number: int) -> HttpRes
     version_release(version=found, actor=request.user)  # type: ignore[arg-type]
     messages.success(request, f"{found} is published.")
     return _to_version(owner, name, number)
+
+
+@login_required
+@require_POST
+def rate(request: HttpRequest, owner: str, name: str) -> HttpResponse:
+    found = access_adapter(actor=request.user, owner=owner, name=name, permission=AdapterPermission.READ)
+    form = RatingForm(request.POST)
+    if form.is_valid():
+        stars = int(form.cleaned_data["stars"])
+        adapter_rate(actor=request.user, adapter=found, stars=stars)  # type: ignore[arg-type]
+        messages.success(request, "Thank you. Your rating counts from now on.")
+    else:
+        messages.error(request, "Choose one to five stars.")
+    return redirect("adapter", owner=owner, name=name)
 
 
 def _to_version(owner: str, name: str, number: int) -> HttpResponseRedirect:

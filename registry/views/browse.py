@@ -2,11 +2,15 @@
 
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
+from accounts.errors import NotFound
+from accounts.models import Namespace
 from registry.forms import USE_LABELS
 from registry.models import Adapter
 from registry.selectors.search import SORTS, AdapterQuery, adapter_facets, adapter_search
@@ -34,6 +38,15 @@ def home(request: HttpRequest) -> HttpResponse:
     context["narrowed"] = bool(query.text or any(getattr(query, name) for name in NARROWING))
     template = "registry/_results.html" if request.headers.get("HX-Request") else "registry/browse.html"
     return render(request, template, context)
+
+
+@require_safe
+def creator(request: HttpRequest, owner: str) -> HttpResponse:
+    """`/{owner}` leads to what this person or organisation has published; an owner nobody knows is absent."""
+    namespace = Namespace.objects.filter(slug=owner.lower()).first()
+    if namespace is None:
+        raise NotFound(f"There is nobody called {owner} here.")
+    return redirect(f"{reverse('home')}?{urlencode({'creator': namespace.slug})}")
 
 
 def _context(request: HttpRequest, query: AdapterQuery, adapters: list[Adapter], next_cursor: str) -> dict[str, object]:

@@ -66,11 +66,24 @@ def not_a_duplicate(declared: Declarations) -> Findings:
     return Findings((_reason(Outcome.REVIEW, "duplicate", "publish.duplicate", message, facts),))
 
 
+def not_held_back(declared: Declarations) -> Findings:
+    """A copy of what people took out of circulation does not come back without one of them."""
+    if not declared.copies_held_back:
+        return NOTHING
+    message = (
+        "Weights with the same content were held back here before, so a moderator decides whether this upload "
+        "may be published."
+    )
+    facts = {"copies_held_back": True}
+    return Findings((_reason(Outcome.REVIEW, "held-back-before", "publish.held-back", message, facts),))
+
+
 _DECLARATION_RULES: tuple[Callable[[Declarations], Findings], ...] = (
     rights_affirmed,
     likeness_declared,
     training_sources_declared,
     not_a_duplicate,
+    not_held_back,
 )
 
 

@@ -71,6 +71,7 @@ declared = st.none() | st.builds(
     training_sources=st.sampled_from([(), ("mine",)]),
     claimed_licence=st.sampled_from([None, "mit", "something"]),
     duplicates_of=st.sampled_from([(), ("ada/thing",)]),
+    copies_held_back=st.booleans(),
 )
 uses = st.sampled_from(list(Use))
 

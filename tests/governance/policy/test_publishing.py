@@ -17,6 +17,7 @@ CASES = [
     ({"depicts_real_person": True, "consent_ids": ("c1",)}, Outcome.ALLOW, None),
     ({"training_sources": ()}, Outcome.REVIEW, "training-sources-missing"),
     ({"duplicates_of": ("ada/thing v1",)}, Outcome.REVIEW, "duplicate"),
+    ({"copies_held_back": True}, Outcome.REVIEW, "held-back-before"),
     ({"claimed_licence": "openrail++"}, Outcome.REVIEW, "claimed-licence-differs"),
     ({"claimed_licence": "Apache-2.0"}, Outcome.ALLOW, None),  # the same licence under its SPDX id
 ]
