@@ -4,14 +4,17 @@ from typing import Any
 
 from django import forms
 
+from accounts.errors import NotFound
 from accounts.models import Membership, Namespace, Organisation, User
 from governance.policy import ASKED_USES
 from governance.rulebook import current_ruleset
 from registry.models import BaseModel, RightsStatement
 from registry.models.adapters import ContentLevel, Visibility
+from registry.models.versions import Relation
 from registry.selectors.access import namespaces_for_upload
+from registry.selectors.parents import version_at
 from registry.services.adapters import NAME_PATTERN
-from registry.services.versions import Declaration
+from registry.services.versions import Declaration, Parent
 
 USE_LABELS = {
     "personal": "Personal: for myself, nothing earned",
@@ -48,7 +51,11 @@ class UploadForm(forms.Form):
     tags = forms.CharField(max_length=500, required=False, help_text="Separated by commas.")
     visibility = forms.ChoiceField(choices=Visibility.choices, initial=Visibility.PUBLIC)
     content_level = forms.ChoiceField(choices=ContentLevel.choices, initial=ContentLevel.GENERAL)
-    file = forms.FileField(required=False, label="Adapter file", help_text="A .safetensors file, up to 2 GiB.")
+    file = forms.FileField(
+        label="Adapter file",
+        help_text="A .safetensors file, up to 2 GiB.",
+        error_messages={"required": "Choose the adapter file."},
+    )
     upload_id = forms.UUIDField(required=False, widget=forms.HiddenInput)
     base_model = forms.ModelChoiceField(BaseModel.objects.all(), to_field_name="slug", empty_label="Choose…")
     licence = forms.ChoiceField(label="Licence of the adapter")
@@ -64,6 +71,15 @@ class UploadForm(forms.Form):
     )
     trigger_words = forms.CharField(max_length=500, required=False, help_text="Separated by commas.")
     strength = forms.FloatField(initial=1.0, min_value=-4, max_value=4, help_text="The strength you recommend.")
+    parents = forms.CharField(
+        widget=forms.Textarea(attrs={"rows": 2}),
+        max_length=2000,
+        required=False,
+        label="Made from",
+        help_text="Adapters it was merged or trained from, one in a line: owner/name or owner/name/v/2. "
+        "Their licences bind this one.",
+    )
+    relation = forms.ChoiceField(choices=Relation.choices, initial=Relation.MERGE, label="How it was made from them")
     preview_prompt = forms.CharField(max_length=500, required=False, help_text="What the preview shows.")
     training_sources = forms.CharField(
         widget=forms.Textarea(attrs={"rows": 3}),
@@ -81,16 +97,12 @@ class UploadForm(forms.Form):
 
     def __init__(self, *args: Any, actor: User, statement: RightsStatement, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.actor = actor
+        self.fields["file"].required = not self.data.get("upload_id")  # its bytes came before the form
         self.fields["owner"].queryset = namespaces_for_upload(actor).order_by("slug")  # type: ignore[attr-defined]
         licences = sorted(current_ruleset().licences.values(), key=lambda licence: licence.name)
         self.fields["licence"].choices = [("", "Choose…"), *((lic.id, lic.title) for lic in licences)]  # type: ignore[attr-defined]
         self.fields["rights_edition"].initial = statement.edition
-
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or {}
-        if not data.get("upload_id") and not data.get("file"):
-            self.add_error("file", "Choose the adapter file.")
-        return data
 
     def declaration(self) -> Declaration:
         """What the form declares, as the service takes it."""
@@ -108,10 +120,19 @@ class UploadForm(forms.Form):
             trigger_words=tuple(split_words(data["trigger_words"])),
             strength=data["strength"],
             preview_prompts=(data["preview_prompt"],) if data["preview_prompt"] else (),
+            parents=tuple(Parent(pk, data["relation"]) for pk in data["parents"]),
         )
 
     def clean_tags(self) -> list[str]:
         return split_words(self.cleaned_data["tags"])
+
+    def clean_parents(self) -> list[int]:
+        """The ids of the versions whose addresses were given."""
+        addresses = [line for line in self.cleaned_data["parents"].splitlines() if line.strip()]
+        try:
+            return [version_at(actor=self.actor, address=address).pk for address in addresses]
+        except NotFound as error:
+            raise forms.ValidationError(f"{error.detail} {error.remedy}") from error
 
 
 def split_words(text: str) -> list[str]:

@@ -23,8 +23,8 @@ def usage_snippets(*, version: Version, filename: str, site: str) -> list[Snippe
 
 
 def _diffusers(version: Version, filename: str) -> Snippet:
-    source = version.base_model.weights_source
-    words = ", ".join(version.trigger_words[:2]) or "your prompt"
+    source = _source(version)
+    prompt = _prompt(version).replace('"', "'")
     lines = ["from diffusers import DiffusionPipeline", "", f'pipe = DiffusionPipeline.from_pretrained("{source}")']
     if version.kind == "textual-inversion":
         token = version.trigger_words[0] if version.trigger_words else "<token>"
@@ -33,7 +33,7 @@ def _diffusers(version: Version, filename: str) -> Snippet:
     lines += [
         f'pipe.load_lora_weights(".", weight_name="{filename}", adapter_name="it")',
         f'pipe.set_adapters(["it"], adapter_weights=[{version.strength:g}])',
-        f'image = pipe("{words}").images[0]',
+        f'image = pipe("{prompt}").images[0]',
     ]
     if version.kind in DIFFUSERS_LOADS:
         return Snippet("diffusers", "\n".join(lines))
@@ -43,9 +43,20 @@ def _diffusers(version: Version, filename: str) -> Snippet:
         "",
         f'pipe = load_base(BaseSpec(family="{version.base_model.family}", location="{source}"))',
         f'with applied(pipe, read_adapter("{filename}"), weight={version.strength:g}):',
-        f'    image = pipe("{words}").images[0]',
+        f'    image = pipe("{prompt}").images[0]',
     ]
     return Snippet("diffusers", "\n".join(engine), note)
+
+
+def _source(version: Version) -> str:
+    """What `from_pretrained` takes: a hub id, or the folder of this repository for the base that ships with it."""
+    base = version.base_model
+    return "inference/tinybase" if base.slug == "tinybase" else base.weights_source
+
+
+def _prompt(version: Version) -> str:
+    """A prompt that shows the adapter: the preview's own, else its first trigger words."""
+    return next(iter(version.preview_prompts), ", ".join(version.trigger_words[:2])) or "your prompt"
 
 
 def _a1111(version: Version, filename: str) -> Snippet:

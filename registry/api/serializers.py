@@ -2,13 +2,19 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from accounts.models import User
 from governance.policy import ASKED_USES
 from registry.models import Adapter, BaseModel, Receipt, Version, VersionFile, VersionImage
 from registry.models.adapters import ContentLevel, Visibility
-from registry.services.versions import COMMERCIAL_USES, Declaration
+from registry.models.versions import Relation
+from registry.selectors.access import version_readable
+from registry.selectors.parents import version_at
+from registry.services.versions import COMMERCIAL_USES, Declaration, Parent
 
+MAX_PARENTS = 20
 USES = [use.value for use in ASKED_USES]
 
 
@@ -16,6 +22,11 @@ class BaseModelSerializer(serializers.ModelSerializer[BaseModel]):
     class Meta:
         model = BaseModel
         fields = ["slug", "name", "family", "licence_id", "licence_asserted_by", "weights_source", "note"]
+
+
+def address_of(version: Version) -> str:
+    """owner/name/v/2"""
+    return f"{version.adapter}/v/{version.number}"
 
 
 Related = serializers.SlugRelatedField[Any]
@@ -79,6 +90,14 @@ class VersionImageSerializer(serializers.ModelSerializer[VersionImage]):
         return request.build_absolute_uri(path) if request else path
 
 
+class ParentSerializer(serializers.Serializer[Any]):
+    """A version that the new one was made from."""
+
+    address = serializers.CharField(max_length=200, help_text="owner/name or owner/name/v/2")
+    relation = serializers.ChoiceField(choices=Relation.choices)
+    weight = serializers.FloatField(required=False, allow_null=True, default=None)
+
+
 class VersionSerializer(serializers.ModelSerializer[Version]):
     """A version with its declaration and what the inspection found."""
 
@@ -86,6 +105,7 @@ class VersionSerializer(serializers.ModelSerializer[Version]):
     base_model: Related = serializers.SlugRelatedField(slug_field="slug", read_only=True)
     revision: Related = serializers.SlugRelatedField(slug_field="sha", read_only=True, allow_null=True)
     files = VersionFileSerializer(many=True, read_only=True)
+    parents = serializers.SerializerMethodField()
     images = VersionImageSerializer(many=True, read_only=True)
 
     class Meta:
@@ -116,10 +136,22 @@ class VersionSerializer(serializers.ModelSerializer[Version]):
             "revision",
             "files",
             "images",
+            "parents",
             "created_at",
             "published_at",
         ]
         read_only_fields = fields
+
+    @extend_schema_field(ParentSerializer(many=True))
+    def get_parents(self, version: Version) -> list[dict[str, Any]]:
+        """Parents that the caller may see; of others not even their number is told."""
+        request = self.context.get("request")
+        edges = version.parents.select_related("parent__adapter__owner")
+        return [
+            {"address": address_of(edge.parent), "relation": edge.relation, "weight": edge.weight}
+            for edge in edges
+            if request is not None and version_readable(request.user, edge.parent)
+        ]
 
 
 class DeclarationSerializer(serializers.Serializer[Any]):
@@ -142,6 +174,7 @@ class DeclarationSerializer(serializers.Serializer[Any]):
     trigger_words = serializers.ListField(child=serializers.CharField(max_length=200), default=list, max_length=50)
     strength = serializers.FloatField(default=1.0, min_value=-4, max_value=4)
     preview_prompts = serializers.ListField(child=serializers.CharField(max_length=500), default=list, max_length=4)
+    parents = ParentSerializer(many=True, default=list)
     label = serializers.CharField(max_length=60, default="", allow_blank=True)  # type: ignore[assignment]
     notes = serializers.CharField(max_length=5000, default="", allow_blank=True)
     title = serializers.CharField(max_length=120, default="", allow_blank=True)
@@ -150,10 +183,19 @@ class DeclarationSerializer(serializers.Serializer[Any]):
     visibility = serializers.ChoiceField(choices=Visibility.choices, default=Visibility.PUBLIC)
     content_level = serializers.ChoiceField(choices=ContentLevel.choices, default=ContentLevel.GENERAL)
 
+    def validate_parents(self, parents: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        if len(parents) > MAX_PARENTS:
+            raise serializers.ValidationError(f"Name at most {MAX_PARENTS} parents.")
+        return parents
+
     ABOUT_ADAPTER = ("title", "description", "tags", "visibility", "content_level")
 
-    def declaration(self) -> Declaration:
+    def declaration(self, actor: User) -> Declaration:
         data = dict(self.validated_data)
+        data["parents"] = tuple(
+            Parent(version_at(actor=actor, address=named["address"]).pk, named["relation"], named["weight"])
+            for named in data["parents"]
+        )
         for name in ("upload", *self.ABOUT_ADAPTER):
             data.pop(name)
         for name in ("commercial_use", "trigger_words", "preview_prompts"):

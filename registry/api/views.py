@@ -146,7 +146,7 @@ class VersionsView(APIView):
             owner=namespace,
             name=name.lower(),
             upload=access_upload(actor=acting_user(request), pk=body.validated_data["upload"]),
-            declaration=body.declaration(),
+            declaration=body.declaration(acting_user(request)),
             **body.about_adapter(),
         )
         return Response(s.VersionSerializer(version, context={"request": request}).data, status=201)

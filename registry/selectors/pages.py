@@ -4,8 +4,9 @@ from typing import Any
 
 from django.conf import settings
 
+from accounts.models import User
 from registry.forms import USE_LABELS, RatingForm
-from registry.models import Adapter, Version
+from registry.models import Adapter, Lineage, Version
 from registry.permissions import AdapterPermission as P
 from registry.selectors.access import Actor, adapter_permissions, may_rate, version_readable
 from registry.snippets import usage_snippets
@@ -42,10 +43,33 @@ def _frame(actor: Actor, adapter: Adapter) -> dict[str, Any]:
 
 def _rating_form(actor: Actor, adapter: Adapter) -> RatingForm | None:
     """The form with the stars given so far, for who may rate."""
-    if not may_rate(actor=actor, adapter=adapter):
+    if not isinstance(actor, User) or not may_rate(actor=actor, adapter=adapter):
         return None
-    given = adapter.ratings.filter(user_id=actor.pk).first()
+    given = adapter.ratings.filter(user=actor).first()
     return RatingForm(initial={"stars": given.stars} if given else None)
+
+
+def upload_initial(*, actor: User, owner: str, name: str) -> dict[str, Any]:
+    """What the upload form holds at first: for a new version, what was declared about the one before."""
+    initial: dict[str, Any] = {"owner": owner, "name": name}
+    if not owner.isdigit():
+        return initial
+    adapter = Adapter.objects.select_related("owner").filter(owner=int(owner), name=name).first()
+    if adapter is None or P.CONTRIBUTE not in adapter_permissions(actor, adapter):
+        return initial
+    before = adapter.versions.select_related("base_model").first()
+    initial |= {"title": adapter.title, "visibility": adapter.visibility, "content_level": adapter.content_level}
+    return initial | (_declared(before) if before else {})
+
+
+def _declared(version: Version) -> dict[str, Any]:
+    kept = ["credit_required", "allow_derivatives", "allow_different_licence", "commercial_use", "strength"]
+    return {name: getattr(version, name) for name in [*kept, "training_sources"]} | {
+        "base_model": version.base_model.slug,
+        "licence": version.licence_id,
+        "trigger_words": ", ".join(version.trigger_words),
+        "preview_prompt": next(iter(version.preview_prompts), ""),
+    }
 
 
 def version_page(*, actor: Actor, version: Version) -> dict[str, Any]:
@@ -62,7 +86,7 @@ def version_page(*, actor: Actor, version: Version) -> dict[str, Any]:
         "inspection": version.inspection,
         "images": _rows(version),
         "licence_card": licence_card(version),
-        "parents": list(version.parents.select_related("parent__adapter__owner")),
+        "parents": _visible_parents(actor, version),
         "descendants": _visible_descendants(actor, version),
         "duplicate_of": _visible(actor, version.duplicate_of),
         "snippets": usage_snippets(version=version, filename=file.path, site=settings.PUBLIC_URL) if file else [],
@@ -75,6 +99,11 @@ def version_page(*, actor: Actor, version: Version) -> dict[str, Any]:
 
 def _visible(actor: Actor, version: Version | None) -> Version | None:
     return version if version is not None and version_readable(actor, version) else None
+
+
+def _visible_parents(actor: Actor, version: Version) -> list[Lineage]:
+    edges = version.parents.select_related("parent__adapter__owner")
+    return [edge for edge in edges if version_readable(actor, edge.parent)]
 
 
 def _visible_descendants(actor: Actor, version: Version) -> list[Version]:

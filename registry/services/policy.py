@@ -17,6 +17,7 @@ from governance.policy import (
 )
 from governance.rulebook import current_ruleset
 from registry.models import BaseModel, Version
+from registry.models.adapters import Visibility
 from registry.selectors.access import version_readable
 from registry.states import REFUSED_BY_MODERATOR, VersionState
 
@@ -33,6 +34,10 @@ def base_component(base: BaseModel) -> Component:
 
 def version_component(version: Version, role: Role) -> Component:
     """A version under its declared licence and its creator's flags."""
+    # Decisions about a public child are read by everybody: they must not name what its parents keep private.
+    named = role is not Role.PARENT or (
+        version.adapter.visibility == Visibility.PUBLIC and version.published_at is not None
+    )
     flags = CreatorFlags(
         commercial_use=frozenset(CommercialFlag(use) for use in version.commercial_use),
         allow_no_credit=not version.credit_required,
@@ -41,9 +46,9 @@ def version_component(version: Version, role: Role) -> Component:
     )
     return Component(
         role=role,
-        name=str(version),
+        name=str(version) if named else "a parent that is not public",
         licence_id=version.licence_id,
-        asserted_by=version.created_by.username,
+        asserted_by=version.created_by.username if named else "",
         flags=flags,
     )
 

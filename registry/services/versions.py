@@ -12,8 +12,8 @@ from accounts.models import Namespace, User
 from governance.models import DecisionRecord
 from registry.errors import DeclarationIncomplete, NotAvailable, UploadRefused
 from registry.models import Adapter, BaseModel, Lineage, RightsStatement, Upload, Version
-from registry.permissions import AdapterPermission
-from registry.selectors.access import adapter_permissions
+from registry.models.versions import Relation
+from registry.selectors.access import version_readable
 from registry.services.policy import licence_known
 from registry.services.states import version_transition
 from registry.signals import version_published, version_submitted, version_withheld
@@ -21,6 +21,15 @@ from registry.states import VersionState
 
 COMMERCIAL_USES = ("image", "rent-civit", "rent", "sell")
 MAX_PROMPTS = 4
+
+
+@dataclass(frozen=True)
+class Parent:
+    """A version that this one was made from, how, and with which weight where it is a merge."""
+
+    version_id: int
+    relation: str
+    weight: float | None = None
 
 
 @dataclass(frozen=True)
@@ -41,7 +50,7 @@ class Declaration:
     preview_prompts: tuple[str, ...] = ()
     label: str = ""
     notes: str = ""
-    parents: tuple[tuple[int, str], ...] = field(default=())  # (version id, relation)
+    parents: tuple[Parent, ...] = field(default=())
 
 
 def _resolved(declaration: Declaration) -> tuple[BaseModel, RightsStatement]:
@@ -121,14 +130,16 @@ def _words(words: Iterable[str], limit: int) -> list[str]:
     return list(dict.fromkeys(word for raw in words if (word := " ".join(raw.split()))))[:limit]
 
 
-def _link_parents(version: Version, parents: Iterable[tuple[int, str]], actor: User) -> None:
-    for pk, relation in parents:
-        parent = Version.objects.select_related("adapter__owner").filter(pk=pk).first()
-        if parent is None or AdapterPermission.READ not in adapter_permissions(actor, parent.adapter):
-            raise DeclarationIncomplete(
-                "A parent version does not exist.", errors={"parents": f"There is no version {pk} that you may see."}
-            )
-        Lineage.objects.create(child=version, parent=parent, relation=relation)
+def _link_parents(version: Version, parents: Iterable[Parent], actor: User) -> None:
+    for named in {parent.version_id: parent for parent in parents}.values():
+        parent = Version.objects.select_related("adapter__owner").filter(pk=named.version_id).first()
+        if parent is None or not version_readable(actor, parent):
+            message = f"There is no version {named.version_id} that you may see."
+            raise DeclarationIncomplete("A parent version does not exist.", errors={"parents": message})
+        if named.relation not in Relation.values:
+            message = f"{named.relation!r} is none of: {', '.join(Relation.values)}."
+            raise DeclarationIncomplete("A relation is not known.", errors={"parents": message})
+        Lineage.objects.create(child=version, parent=parent, relation=named.relation, weight=named.weight)
 
 
 @transaction.atomic

@@ -47,6 +47,12 @@ def percent(share: float | None) -> str:
 
 
 @register.filter
+def plain(number: float | None) -> str:
+    """0.50 → 0.5, 1.0 → 1"""
+    return "" if number is None else f"{number:g}"
+
+
+@register.filter
 def words(value: str) -> str:
     """commercial-outputs → commercial outputs"""
     return str(value).replace("-", " ").replace("_", " ")

@@ -9,6 +9,7 @@ from accounts.errors import DomainError
 from accounts.models import User
 from registry.forms import UploadForm
 from registry.models import Upload, Version
+from registry.selectors.pages import upload_initial
 from registry.services.intake import intake
 from registry.services.uploads import access_upload, upload_from_stream
 from registry.services.versions import latest_statement
@@ -19,7 +20,7 @@ from registry.services.versions import latest_statement
 def upload(request: HttpRequest) -> HttpResponse:
     assert isinstance(request.user, User)
     statement = latest_statement()
-    initial = {"owner": request.GET.get("owner", ""), "name": request.GET.get("name", "")}
+    initial = upload_initial(actor=request.user, owner=request.GET.get("owner", ""), name=request.GET.get("name", ""))
     form = UploadForm(
         request.POST or None, request.FILES or None, actor=request.user, statement=statement, initial=initial
     )

@@ -37,7 +37,7 @@
 
   const operation = (spec, path, method, details) => {
     const fold = node("details", { class: "fold" });
-    const label = node("summary", {}, node("span", { class: "badge badge--info" }, method.toUpperCase()), " ", node("code", {}, path));
+    const label = node("summary", {}, node("span", { class: "badge badge--info" }, method.toUpperCase()), " ", node("code", {}, path), " ", node("span", { class: "muted small" }, (details.description || "").split(". ")[0]));
     fold.append(label, node("p", {}, details.description || ""));
     for (const parameter of details.parameters || []) {
       fold.append(node("p", { class: "muted" }, `${parameter.in} ${parameter.name}: ${typeOf(parameter.schema)}`));

@@ -8,6 +8,7 @@
 
   const file = form.querySelector("input[type=file]");
   const owner = form.querySelector("[name=owner]");
+  const name = form.querySelector("[name=name]");
   const uploadId = form.querySelector("[name=upload_id]");
   const box = document.getElementById("upload-progress");
   const text = document.getElementById("upload-text");
@@ -44,11 +45,18 @@
     show(message, "error");
   };
 
+  /* An address from the file's name, for who has not chosen one. */
+  const suggestName = (filename) => {
+    if (name.value) return;
+    name.value = filename.toLowerCase().replace(/\.[a-z0-9]+$/, "").replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 60);
+  };
+
   const start = async () => {
     if (current) await current.abort();
     uploadId.value = "";
     const chosen = file.files[0];
     if (!chosen) return;
+    suggestName(chosen.name);
     current = new tus.Upload(chosen, {
       endpoint: form.dataset.uploads,
       chunkSize: 16 * 1024 * 1024,
