@@ -3,14 +3,19 @@
 A worker that runs out of memory must not take the site down; its jobs are healed by the sweep.
 """
 
+import ctypes
+import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from types import FrameType
 
 STEADY = 60.0  # seconds after which a start counts as good
 LONGEST_PAUSE = 30.0  # seconds
+GRACE = 3.0  # seconds that a command has to finish; what it leaves behind is healed by the sweep
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class Keeper:
@@ -22,16 +27,27 @@ class Keeper:
         self.stopping = False
 
     def stop(self, number: int, frame: FrameType | None) -> None:
+        """Ask the command to finish, once, and take it down with all it started when it does not."""
+        if self.stopping:
+            return
         self.stopping = True
-        if self.child is not None and self.child.poll() is None:
-            self.child.send_signal(number)
+        if self.child is not None and self.child.returncode is None:
+            self.child.send_signal(signal.SIGTERM)
+            signal.signal(signal.SIGALRM, self._take_down)
+            signal.setitimer(signal.ITIMER_REAL, GRACE)
+
+    def _take_down(self, number: int, frame: FrameType | None) -> None:
+        if self.child is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.child.pid, signal.SIGKILL)
 
     def run(self) -> int:
         """Until a signal asks to stop; the child's own clean exit counts as asked for."""
         pause = 1.0
         while not self.stopping:
             started = time.monotonic()
-            self.child = subprocess.Popen(self.command)
+            # A session of its own: a signal to our group reaches the command only through us, and only once.
+            self.child = subprocess.Popen(self.command, start_new_session=True, preexec_fn=_die_with_parent)
             status = self.child.wait()
             if status == 0 or self.stopping:
                 return 0
@@ -39,6 +55,11 @@ class Keeper:
             print(f"{self.command[0]} died (status {status}); starting it again in {pause:.0f} s", flush=True)
             time.sleep(pause)
         return 0
+
+
+def _die_with_parent() -> None:
+    """The command ends when its keeper is killed, so that no worker outlives the site."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def main(command: list[str]) -> int:

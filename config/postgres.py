@@ -4,6 +4,7 @@ We use only the wheel's programs, not its Python wrapper: as root the wrapper op
 every parent directory. Nothing outside the data folder is changed here. Run as `python -m config.postgres`.
 """
 
+import fcntl
 import hashlib
 import importlib.util
 import os
@@ -12,9 +13,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import quote
 
 VERSION = 18
@@ -43,6 +45,32 @@ def socket_dir(data_dir: Path) -> Path:
         return beside
     digest = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:12]
     return Path(tempfile.gettempdir()) / f"registry-postgres-{digest}"
+
+
+@contextmanager
+def in_use(data_dir: Path) -> Iterator[None]:
+    """The running server with its database, for as long as anybody uses it: the last one out stops it.
+
+    The site, the tests and the checks may share a data folder, and none may end under another.
+    """
+    _make_folders(data_dir)
+    with (cluster_dir(data_dir).parent / "users.lock").open("a") as users:
+        fcntl.flock(users, fcntl.LOCK_SH)
+        try:
+            start(data_dir)
+            create_database(data_dir)
+            yield
+        finally:
+            if _is_last(users):
+                stop(data_dir)
+
+
+def _is_last(users: IO[str]) -> bool:
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def start(data_dir: Path) -> bool:

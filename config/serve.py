@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import fcntl
 import os
 import shutil
 import socket
@@ -11,6 +12,8 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from honcho.environ import parse_procfile
@@ -31,11 +34,13 @@ def main(argv: list[str]) -> int:
     arguments = _arguments(argv)
     folder = data_dir()
     try:
-        _check_port(arguments.host, arguments.port)
         _check_folder(folder)
-        _environment(arguments)
-        _prepare(folder)
-        return _supervise(arguments, folder)
+        with _only_one(folder):
+            _check_port(arguments.host, arguments.port)
+            _environment(arguments)
+            with _database(folder):
+                _prepare(folder)
+                return _supervise(arguments, folder)
     except (CannotServe, postgres.PostgresError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -46,8 +51,6 @@ def main(argv: list[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    finally:
-        _stop_database(folder)
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
@@ -56,6 +59,19 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "8000")))
     parser.add_argument("--no-demo", action="store_true", help="start empty: no demo accounts, no starter adapters")
     return parser.parse_args(argv)
+
+
+@contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """Hold the data folder for this process alone."""
+    with (folder / "serve.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise CannotServe(
+                f"another bin/serve runs on the data folder {folder}. Stop it first, or set DATA_DIR to another folder."
+            ) from error
+        yield
 
 
 def _step(number: int, text: str) -> None:
@@ -108,13 +124,15 @@ def _environment(arguments: argparse.Namespace) -> None:
     os.environ["NO_DEMO"] = "1" if arguments.no_demo else ""
 
 
-def _prepare(folder: Path) -> None:
+def _database(folder: Path) -> AbstractContextManager[None]:
     if os.environ.get("DATABASE_URL"):
         _step(1, "database: the server named by DATABASE_URL")
-    else:
-        _step(1, "database: starting the embedded PostgreSQL")
-        postgres.start(folder)
-        postgres.create_database(folder)
+        return nullcontext()
+    _step(1, "database: starting the embedded PostgreSQL")
+    return postgres.in_use(folder)
+
+
+def _prepare(folder: Path) -> None:
     for name in ("broker/messages", "broker/processed", "broker/control"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     _step(2, "database: bringing the tables up to date")
@@ -163,11 +181,6 @@ def _announce(folder: Path) -> None:
         password = kept_secret(folder / "demo-password")
         print(f"Demo accounts: ada (creator), grace (company), mo (moderator); password of all: {password}\n")
     sys.stdout.flush()
-
-
-def _stop_database(folder: Path) -> None:
-    if not os.environ.get("DATABASE_URL") and (postgres.cluster_dir(folder) / "PG_VERSION").exists():
-        postgres.stop(folder)
 
 
 if __name__ == "__main__":

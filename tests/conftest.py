@@ -3,29 +3,24 @@
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-_started_here = False
+_database = ExitStack()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    global _started_here
     if not os.environ.get("DATABASE_URL") and not hasattr(config, "workerinput"):
         from config import postgres
         from config.environment import data_dir
 
-        _started_here = postgres.start(data_dir())
-        postgres.create_database(data_dir())
+        _database.enter_context(postgres.in_use(data_dir()))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    if _started_here:
-        from config import postgres
-        from config.environment import data_dir
-
-        postgres.stop(data_dir())
+    _database.close()
 
 
 NO_TRUNCATE = ["governance_decisionrecord", "governance_auditentry"]
