@@ -15,6 +15,7 @@ from inference.models import PreviewJob
 from inference.services import preview_cancel, preview_retry
 from registry.permissions import AdapterPermission
 from registry.selectors.access import access_version, access_version_by_id
+from registry.selectors.visibility import versions_readable_by
 
 
 class PreviewJobSerializer(serializers.ModelSerializer[PreviewJob]):
@@ -38,7 +39,7 @@ class PreviewJobsView(APIView):
 
 class _JobView(APIView):
     def job(self, request: Request, pk: uuid.UUID) -> PreviewJob:
-        job = PreviewJob.objects.filter(pk=pk).first()
+        job = PreviewJob.objects.filter(pk=pk, version__in=versions_readable_by(request.user)).first()
         if job is None:
             raise NotFound("There is no such job that you may see.")
         job.version = access_version_by_id(

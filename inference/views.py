@@ -13,6 +13,7 @@ from inference.services import preview_cancel, preview_retry, previews_awaited
 from registry.models import Version
 from registry.permissions import AdapterPermission
 from registry.selectors.access import access_version, access_version_by_id, adapter_permissions
+from registry.selectors.visibility import images_readable_by, versions_readable_by
 
 
 @require_safe
@@ -38,7 +39,7 @@ def retry(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 
 def _job_to_manage(request: HttpRequest, pk: uuid.UUID) -> PreviewJob:
-    job = PreviewJob.objects.filter(pk=pk).first()
+    job = PreviewJob.objects.filter(pk=pk, version__in=versions_readable_by(request.user)).first()
     if job is None:
         raise NotFound("There is no such job that you may see.")
     version = access_version_by_id(actor=request.user, pk=job.version_id, permission=AdapterPermission.CONTRIBUTE)
@@ -49,7 +50,7 @@ def _job_to_manage(request: HttpRequest, pk: uuid.UUID) -> PreviewJob:
 def _fragment(request: HttpRequest, version: Version) -> HttpResponse:
     job = version.preview_jobs.first()
     rows: dict[int, list[object]] = {}
-    for image in version.images.all():
+    for image in images_readable_by(request.user).filter(version=version):
         rows.setdefault(image.row, []).append(image)
     granted = adapter_permissions(request.user, version.adapter)
     context = {

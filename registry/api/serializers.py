@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib.auth.models import AnonymousUser
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -10,9 +11,10 @@ from governance.policy import ASKED_USES
 from registry.models import Adapter, BaseModel, Receipt, Version, VersionFile, VersionImage
 from registry.models.adapters import ContentLevel, Visibility
 from registry.models.versions import Relation
-from registry.selectors.access import version_readable
 from registry.selectors.parents import version_at
+from registry.selectors.visibility import Actor, images_readable_by, versions_readable_by
 from registry.services.versions import COMMERCIAL_USES, Declaration, Parent
+from registry.states import VersionState
 
 MAX_PARENTS = 20
 USES = [use.value for use in ASKED_USES]
@@ -106,7 +108,7 @@ class VersionSerializer(serializers.ModelSerializer[Version]):
     revision: Related = serializers.SlugRelatedField(slug_field="sha", read_only=True, allow_null=True)
     files = VersionFileSerializer(many=True, read_only=True)
     parents = serializers.SerializerMethodField()
-    images = VersionImageSerializer(many=True, read_only=True)
+    images = serializers.SerializerMethodField()
 
     class Meta:
         model = Version
@@ -142,15 +144,29 @@ class VersionSerializer(serializers.ModelSerializer[Version]):
         ]
         read_only_fields = fields
 
+    def to_representation(self, version: Version) -> dict[str, Any]:
+        """What was taken down keeps its place, its hashes and the reason, and none of what it said or showed."""
+        shown: dict[str, Any] = super().to_representation(version)
+        if version.state == VersionState.TAKEN_DOWN:
+            shown |= {"label": "", "notes": "", "training_sources": "", "trigger_words": [], "inspection": None}
+        return shown
+
+    @extend_schema_field(VersionImageSerializer(many=True))
+    def get_images(self, version: Version) -> Any:
+        images = images_readable_by(self._actor()).filter(version=version)
+        return VersionImageSerializer(images, many=True, context=self.context).data
+
+    def _actor(self) -> Actor:
+        request = self.context.get("request")
+        return request.user if request is not None else AnonymousUser()
+
     @extend_schema_field(ParentSerializer(many=True))
     def get_parents(self, version: Version) -> list[dict[str, Any]]:
         """Parents that the caller may see; of others not even their number is told."""
-        request = self.context.get("request")
-        edges = version.parents.select_related("parent__adapter__owner")
+        edges = version.parents.filter(parent__in=versions_readable_by(self._actor()))
         return [
             {"address": address_of(edge.parent), "relation": edge.relation, "weight": edge.weight}
-            for edge in edges
-            if request is not None and version_readable(request.user, edge.parent)
+            for edge in edges.select_related("parent__adapter__owner")
         ]
 
 

@@ -18,8 +18,9 @@ from registry.api import serializers as s
 from registry.api.etags import conditional
 from registry.models import BaseModel
 from registry.permissions import AdapterPermission
-from registry.selectors.access import access_adapter, access_version, version_readable
+from registry.selectors.access import access_adapter, access_version
 from registry.selectors.search import SORTS, AdapterQuery, adapter_facets, adapter_search
+from registry.selectors.visibility import versions_readable_by
 from registry.services.adapters import adapter_update
 from registry.services.delivery import GateAnswer, gate_accept, gate_ask, link_token
 from registry.services.intake import intake
@@ -131,7 +132,7 @@ class VersionsView(APIView):
     @extend_schema(responses=s.VersionSerializer(many=True), operation_id="versions_list")
     def get(self, request: Request, owner: str, name: str) -> Response:
         found = access_adapter(actor=request.user, owner=owner, name=name, permission=AdapterPermission.READ)
-        versions = [v for v in found.versions.select_related("adapter__owner") if version_readable(request.user, v)]
+        versions = versions_readable_by(request.user).filter(adapter=found).select_related("adapter__owner")
         return conditional(request, s.VersionSerializer(versions, many=True, context={"request": request}).data)
 
     @extend_schema(request=s.DeclarationSerializer, responses={201: s.VersionSerializer}, operation_id="version_submit")

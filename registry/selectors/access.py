@@ -9,11 +9,14 @@ from accounts.permissions import Role
 from registry.models import Adapter, Receipt, Version
 from registry.models.adapters import Visibility
 from registry.permissions import ROLE_PERMISSIONS, AdapterPermission, AdapterRole
-from registry.states import TOMBSTONES, VersionState
-
-Actor = User | AnonymousUser
-MANAGING_ROLES = frozenset({Role.OWNER, Role.MAINTAINER})
-NEEDS_A_MODERATOR = (VersionState.IN_REVIEW, VersionState.QUARANTINED, VersionState.TAKEN_DOWN)
+from registry.selectors.visibility import (
+    FACE,
+    MANAGING_ROLES,
+    NEEDS_A_MODERATOR,
+    Actor,
+    adapters_readable_by,
+    versions_readable_by,
+)
 
 
 def membership_role(actor: Actor, namespace: Namespace) -> AdapterRole | None:
@@ -32,7 +35,7 @@ def adapter_roles(actor: Actor, adapter: Adapter) -> frozenset[AdapterRole]:
     role = membership_role(actor, adapter.owner)
     if role is not None and _admits(role, adapter, actor):
         roles.add(role)
-    if adapter.visibility == Visibility.PUBLIC and adapter.published_at is not None:
+    if adapter.visibility == Visibility.PUBLIC and adapter.versions.filter(FACE).exists():
         roles.add(AdapterRole.PUBLIC)
     if isinstance(actor, User) and actor.is_moderator and _concerns_moderators(adapter):
         roles.add(AdapterRole.MODERATOR)
@@ -63,22 +66,16 @@ def access_adapter(*, actor: Actor, owner: str, name: str, permission: AdapterPe
     Raises NotFound (absent or unreadable) or NotPermitted (readable, but not this).
     """
     adapter = (
-        Adapter.objects.select_related("owner__user", "owner__organisation", "base_model", "latest", "created_by")
+        adapters_readable_by(actor)
+        .select_related("owner__user", "owner__organisation", "base_model", "latest", "created_by")
         .filter(owner__slug=owner.lower(), name=name.lower())
         .first()
     )
     if adapter is None:
         raise NotFound(f"There is no adapter {owner}/{name} that you may see.")
-    _authorise(actor, adapter, permission, f"{owner}/{name}")
+    if permission not in adapter_permissions(actor, adapter):
+        raise NotPermitted(f"Your role towards {owner}/{name} does not include {permission.value}.")
     return adapter
-
-
-def _authorise(actor: Actor, adapter: Adapter, permission: AdapterPermission, label: str) -> None:
-    granted = adapter_permissions(actor, adapter)
-    if not granted & {AdapterPermission.READ, AdapterPermission.READ_UNPUBLISHED}:
-        raise NotFound(f"There is no adapter {label} that you may see.")
-    if permission not in granted:
-        raise NotPermitted(f"Your role towards {label} does not include {permission.value}.")
 
 
 def may_rate(*, actor: Actor, adapter: Adapter) -> bool:
@@ -88,32 +85,21 @@ def may_rate(*, actor: Actor, adapter: Adapter) -> bool:
     return Receipt.objects.filter(acceptance__user=actor, acceptance__version__adapter=adapter).exists()
 
 
-def version_readable(actor: Actor, version: Version) -> bool:
-    """Published versions and tombstones are for every reader, all others for those inside."""
-    granted = adapter_permissions(actor, version.adapter)
-    if AdapterPermission.READ_UNPUBLISHED in granted:
-        return True
-    public_face = version.state == VersionState.PUBLISHED or (
-        version.state in TOMBSTONES and version.published_at is not None
-    )
-    return public_face and AdapterPermission.READ in granted
-
-
 def access_version(
     *, actor: Actor, owner: str, name: str, number: int, permission: AdapterPermission = AdapterPermission.READ
 ) -> Version:
     """Version `number` of `/{owner}/{name}`, under the same rule as `access_adapter`."""
-    version = _versions().filter(adapter__owner__slug=owner.lower(), adapter__name=name.lower(), number=number).first()
-    return _authorised_version(actor, version, permission, f"{owner}/{name} v{number}")
+    found = _versions(actor).filter(adapter__owner__slug=owner.lower(), adapter__name=name.lower(), number=number)
+    return _authorised_version(actor, found.first(), permission, f"{owner}/{name} v{number}")
 
 
 def access_version_by_id(*, actor: Actor, pk: int, permission: AdapterPermission = AdapterPermission.READ) -> Version:
     """The version with this id, under the same rule as `access_adapter`."""
-    return _authorised_version(actor, _versions().filter(pk=pk).first(), permission, f"version {pk}")
+    return _authorised_version(actor, _versions(actor).filter(pk=pk).first(), permission, f"version {pk}")
 
 
-def _versions() -> QuerySet[Version]:
-    return Version.objects.select_related(
+def _versions(actor: Actor) -> QuerySet[Version]:
+    return versions_readable_by(actor).select_related(
         "adapter__owner__user",
         "adapter__owner__organisation",
         "base_model",
@@ -124,7 +110,7 @@ def _versions() -> QuerySet[Version]:
 
 
 def _authorised_version(actor: Actor, version: Version | None, permission: AdapterPermission, label: str) -> Version:
-    if version is None or not version_readable(actor, version):
+    if version is None:
         raise NotFound(f"There is no {label} that you may see.")
     if permission not in adapter_permissions(actor, version.adapter):
         raise NotPermitted(f"Your role towards {label} does not include {permission.value}.")

@@ -8,7 +8,8 @@ from accounts.models import User
 from registry.forms import USE_LABELS, RatingForm
 from registry.models import Adapter, Lineage, Version
 from registry.permissions import AdapterPermission as P
-from registry.selectors.access import Actor, adapter_permissions, may_rate, version_readable
+from registry.selectors.access import Actor, adapter_permissions, may_rate
+from registry.selectors.visibility import images_readable_by, version_readable, versions_readable_by
 from registry.snippets import usage_snippets
 from registry.states import MEANINGS, VersionState
 
@@ -22,17 +23,16 @@ def adapter_page(*, actor: Actor, adapter: Adapter) -> dict[str, Any]:
 
 
 def _newest_readable(actor: Actor, adapter: Adapter) -> Version | None:
-    versions = adapter.versions.select_related("adapter__owner", "base_model", "decision", "created_by")
-    return next((version for version in versions if version_readable(actor, version)), None)
+    versions = versions_readable_by(actor).filter(adapter=adapter)
+    return versions.select_related("adapter__owner", "base_model", "decision", "created_by").first()
 
 
 def _frame(actor: Actor, adapter: Adapter) -> dict[str, Any]:
     granted = adapter_permissions(actor, adapter)
-    versions = list(adapter.versions.select_related("adapter__owner"))
     return {
         "adapter": adapter,
         "version": None,
-        "versions": [version for version in versions if version_readable(actor, version)],
+        "versions": versions_readable_by(actor).filter(adapter=adapter).select_related("adapter__owner"),
         "may_edit": P.EDIT in granted,
         "may_publish": P.PUBLISH in granted,
         "may_contribute": P.CONTRIBUTE in granted,
@@ -84,13 +84,14 @@ def version_page(*, actor: Actor, version: Version) -> dict[str, Any]:
         "state_meaning": MEANINGS[state],
         "file": file,
         "inspection": version.inspection,
-        "images": _rows(version),
+        "images": _rows(actor, version),
         "licence_card": licence_card(version),
         "parents": _visible_parents(actor, version),
         "descendants": _visible_descendants(actor, version),
         "duplicate_of": _visible(actor, version.duplicate_of),
         "snippets": usage_snippets(version=version, filename=file.path, site=settings.PUBLIC_URL) if file else [],
         "is_tombstone": state in {VersionState.WITHDRAWN, VersionState.TAKEN_DOWN},
+        "is_taken_down": state is VersionState.TAKEN_DOWN,
         "downloadable": state is VersionState.PUBLISHED,
         "decision": _decision(version) if context["sees_inside"] else None,
     }
@@ -102,19 +103,19 @@ def _visible(actor: Actor, version: Version | None) -> Version | None:
 
 
 def _visible_parents(actor: Actor, version: Version) -> list[Lineage]:
-    edges = version.parents.select_related("parent__adapter__owner")
-    return [edge for edge in edges if version_readable(actor, edge.parent)]
+    edges = version.parents.filter(parent__in=versions_readable_by(actor))
+    return list(edges.select_related("parent__adapter__owner"))
 
 
 def _visible_descendants(actor: Actor, version: Version) -> list[Version]:
-    edges = version.descendants.select_related("child__adapter__owner")
-    return [edge.child for edge in edges if version_readable(actor, edge.child)]
+    children = versions_readable_by(actor).filter(parents__parent=version)
+    return list(children.select_related("adapter__owner"))
 
 
-def _rows(version: Version) -> list[list[Any]]:
+def _rows(actor: Actor, version: Version) -> list[list[Any]]:
     """Pictures by prompt, each row by strength."""
     rows: dict[int, list[Any]] = {}
-    for image in version.images.all():
+    for image in images_readable_by(actor).filter(version=version):
         rows.setdefault(image.row, []).append(image)
     return list(rows.values())
 

@@ -23,7 +23,8 @@ from registry.artifacts import (
 )
 from registry.models import Version, VersionFile
 from registry.permissions import AdapterPermission
-from registry.selectors.access import adapter_permissions, version_readable
+from registry.selectors.access import adapter_permissions
+from registry.selectors.visibility import version_readable
 from registry.services.policy import held_back, permissions_of, publish_request
 from registry.services.repositories import blob_adopt, git_blob_sha1, revision_commit
 from registry.services.states import version_transition

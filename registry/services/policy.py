@@ -18,7 +18,7 @@ from governance.policy import (
 from governance.rulebook import current_ruleset
 from registry.models import BaseModel, Version
 from registry.models.adapters import Visibility
-from registry.selectors.access import version_readable
+from registry.selectors.visibility import version_readable
 from registry.states import REFUSED_BY_MODERATOR, VersionState
 
 

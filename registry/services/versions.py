@@ -13,7 +13,7 @@ from governance.models import DecisionRecord
 from registry.errors import DeclarationIncomplete, NotAvailable, UploadRefused
 from registry.models import Adapter, BaseModel, Lineage, RightsStatement, Upload, Version
 from registry.models.versions import Relation
-from registry.selectors.access import version_readable
+from registry.selectors.visibility import version_readable
 from registry.services.policy import licence_known
 from registry.services.states import version_transition
 from registry.signals import version_published, version_submitted, version_withheld

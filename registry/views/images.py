@@ -7,14 +7,13 @@ from django.http import FileResponse, HttpRequest, HttpResponseBase
 from django.views.decorators.http import require_safe
 
 from accounts.errors import NotFound
-from registry.models import VersionImage
-from registry.selectors.access import version_readable
+from registry.selectors.visibility import images_readable_by
 
 
 @require_safe
 def image(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
-    picture = VersionImage.objects.select_related("version__adapter__owner").filter(pk=pk).first()
-    if picture is None or not version_readable(request.user, picture.version):
+    picture = images_readable_by(request.user).filter(pk=pk).first()
+    if picture is None:
         raise NotFound("There is no such picture that you may see.")
     response = FileResponse(default_storage.open(picture.storage_key, "rb"), content_type="image/png")
     # Readers differ and a version can be withheld, so no shared cache keeps it.
