@@ -10,7 +10,7 @@ from accounts.errors import NotFound
 from accounts.models import Organisation, User
 from accounts.permissions import OrganisationPermission, Role, role_permits
 from governance.models import ActorProfile, AuditEntry, DecisionRecord
-from governance.policy import ActorFacts
+from governance.policy import ASKED_USES, ActorFacts
 
 FACTS = (
     "annual_revenue_usd",
@@ -46,6 +46,15 @@ def standing_use(*, actor: User, organisation: Organisation | None = None) -> st
     """The intended use that was chosen last; empty when none was."""
     profile = actor_profile(actor=actor, organisation=organisation)
     return profile.standing_use if profile else ""
+
+
+def asked_for_last(*, actor: User) -> Organisation | None:
+    """On whose behalf `actor` asked the gate last; None for themselves, or where they no longer belong."""
+    last = DecisionRecord.objects.filter(actor=actor, action__in=ASKED_USES).order_by("-pk").first()
+    if last is None or last.organisation_id is None:
+        return None
+    mine = actor.memberships.filter(organisation=last.organisation_id).select_related("organisation").first()
+    return mine.organisation if mine else None
 
 
 def can_read_decision(*, actor: User, record: DecisionRecord) -> bool:

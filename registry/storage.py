@@ -1,5 +1,6 @@
 """Where bytes lie: the default storage, with large files moved instead of copied where that is possible."""
 
+import errno
 import os
 import shutil
 import tempfile
@@ -60,9 +61,7 @@ def local_copy(key: str) -> Iterator[Path]:
 
 
 def refuse_when_full(error: OSError) -> UploadRefused:
-    """The refusal for a full disk; any other OSError is raised again as it is."""
-    import errno
-
-    if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+    """The refusal for a full disk, quota or file size limit; any other OSError is raised again as it is."""
+    if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         raise error
     return UploadRefused(NO_SPACE, remedy="Tell the administrator; nothing that you sent so far is lost.")

@@ -20,6 +20,7 @@ from accounts.errors import NotFound
 from accounts.models import Namespace, User
 from registry.errors import ChecksumMismatch, QuotaExceeded, UploadConflict, UploadRefused
 from registry.models import Blob, Upload
+from registry.selectors.access import namespaces_for_upload
 from registry.storage import refuse_when_full
 
 PIECE = 1024 * 1024  # bytes read at a time: what one upload costs in memory
@@ -42,6 +43,12 @@ def quota_left(*, namespace: Namespace) -> int:
         or 0
     )
     return int(limit - stored - arriving)
+
+
+def room_left(*, actor: User) -> list[tuple[Namespace, int]]:
+    """Every name that `actor` may upload under, with the bytes that its quota has left."""
+    names = namespaces_for_upload(actor).order_by("slug")
+    return [(namespace, max(0, quota_left(namespace=namespace))) for namespace in names]
 
 
 @transaction.atomic
@@ -112,7 +119,7 @@ def _copy(
     if length is not None and length > upload.length - position:
         raise UploadRefused(f"{length:,} bytes were sent where {upload.length - position:,} are missing.")
     while left and (piece := stream.read(min(PIECE, left))):
-        file.write(piece)
+        _write_all(file, piece)
         left -= len(piece)
         position += len(piece)
         if digest:
@@ -126,8 +133,13 @@ def _copy(
     _save_offset(upload, file, position)
 
 
+def _write_all(file: IO[bytes], piece: bytes) -> None:
+    rest = memoryview(piece)
+    while rest:
+        rest = rest[file.write(rest) :]
+
+
 def _save_offset(upload: Upload, file: IO[bytes], position: int) -> None:
-    file.flush()
     os.fsync(file.fileno())
     upload.offset = position
     upload.expires_at = timezone.now() + settings.UPLOAD_LIFETIME
@@ -136,8 +148,8 @@ def _save_offset(upload: Upload, file: IO[bytes], position: int) -> None:
 
 @contextmanager
 def _exclusive(upload: Upload) -> Iterator[IO[bytes]]:
-    """The upload's file, for one writer at a time."""
-    with upload_path(upload.pk).open("r+b") as file:
+    """The upload's file, for one writer at a time; unbuffered, for a full disk would fail again on closing."""
+    with upload_path(upload.pk).open("r+b", buffering=0) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

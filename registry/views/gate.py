@@ -10,7 +10,7 @@ from accounts.errors import NotFound
 from accounts.models import User
 from governance.errors import GovernanceRefused
 from governance.policy import Use
-from governance.selectors import standing_use
+from governance.selectors import asked_for_last, standing_use
 from registry.delivery import deliver
 from registry.forms import UseForm
 from registry.models import Receipt, Version
@@ -25,7 +25,8 @@ def gate(request: HttpRequest, owner: str, name: str, number: int) -> HttpRespon
     assert isinstance(request.user, User)
     version = access_version(actor=request.user, owner=owner, name=name, number=number)
     require_available(version)
-    initial = {"use": standing_use(actor=request.user)}
+    behalf = asked_for_last(actor=request.user)
+    initial = {"use": standing_use(actor=request.user, organisation=behalf), "organisation": behalf}
     form = UseForm(request.POST or None, actor=request.user, initial=initial)
     context: dict[str, object] = {"version": version, "adapter": version.adapter, "form": form}
     if request.method == "POST" and form.is_valid():

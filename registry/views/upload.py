@@ -11,7 +11,7 @@ from registry.forms import UploadForm
 from registry.models import Upload, Version
 from registry.selectors.pages import upload_initial
 from registry.services.intake import intake
-from registry.services.uploads import access_upload, upload_from_stream
+from registry.services.uploads import access_upload, room_left, upload_from_stream
 from registry.services.versions import latest_statement
 
 
@@ -34,7 +34,8 @@ def upload(request: HttpRequest) -> HttpResponse:
                 "version", owner=version.adapter.owner.slug, name=version.adapter.name, number=version.number
             )
     status = 422 if form.errors else 200
-    return render(request, "registry/upload.html", {"form": form, "statement": statement}, status=status)
+    context = {"form": form, "statement": statement, "room": room_left(actor=request.user)}
+    return render(request, "registry/upload.html", context, status=status)
 
 
 def _submit(actor: User, form: UploadForm) -> Version:
