@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import acting_user
-from accounts.errors import NotFound
+from accounts.errors import NotFound, NotPermitted
 from accounts.models import ApiToken, Membership, Organisation, User, validate_slug
 from accounts.permissions import OrganisationPermission, Role
 from accounts.scopes import Scope
@@ -92,11 +92,21 @@ class TokensView(_SignedIn):
         body = NewTokenSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         data = body.validated_data
+        _within_own_scopes(request, data["scopes"])
         lifetime = timedelta(days=data["days"]) if data.get("days") else None
         token, secret = token_create(
             user=acting_user(request), name=data["name"], scopes=data["scopes"], lifetime=lifetime
         )
         return Response({**TokenSerializer(token).data, "secret": secret}, status=201)
+
+
+def _within_own_scopes(request: Request, wanted: list[str]) -> None:
+    """A token hands on what it may do itself and no more; raises NotPermitted."""
+    if isinstance(request.auth, ApiToken) and (more := sorted(set(wanted) - set(request.auth.scopes))):
+        raise NotPermitted(
+            f"This token does not have the scope {', '.join(more)}, so it cannot make a token that has.",
+            remedy="Leave the scope out, or make the token on your account page.",
+        )
 
 
 class TokenView(_SignedIn):
@@ -116,9 +126,12 @@ class TokenView(_SignedIn):
 class OrganisationsView(_SignedIn):
     """The caller's organisations."""
 
+    writing_scopes = [Scope.ADMIN]
+
     @extend_schema(responses=OrganisationSerializer(many=True), operation_id="organisations_list")
     def get(self, request: Request) -> Response:
         mine = Organisation.objects.filter(memberships__user=acting_user(request)).select_related("namespace")
+        mine = mine.order_by("namespace__slug")
         return Response(OrganisationSerializer(mine, many=True).data)  # type: ignore[arg-type]
 
     @extend_schema(
@@ -140,6 +153,8 @@ class OrganisationsView(_SignedIn):
 class MembersView(_SignedIn):
     """Members of one organisation: POST adds or changes, DELETE removes."""
 
+    writing_scopes = [Scope.ADMIN]
+
     def _organisation(self, request: Request, slug: str) -> Organisation:
         return access_organisation(actor=acting_user(request), slug=slug, permission=OrganisationPermission.READ)
 
@@ -151,7 +166,7 @@ class MembersView(_SignedIn):
 
     @extend_schema(responses=MemberSerializer(many=True), operation_id="members_list")
     def get(self, request: Request, slug: str) -> Response:
-        members = self._organisation(request, slug).memberships.select_related("user")
+        members = self._organisation(request, slug).memberships.select_related("user").order_by("created_at", "pk")
         return Response(MemberSerializer(members, many=True).data)  # type: ignore[arg-type]
 
     @extend_schema(request=MemberSerializer, responses={201: MemberSerializer}, operation_id="member_add")

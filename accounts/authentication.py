@@ -37,7 +37,8 @@ def acting_user(request: Request) -> User:
 class TokenScopePermission(BasePermission):
     """Whether the token's scopes cover the call; a browser session has them all.
 
-    A view may name `required_scopes`; otherwise reading needs `read` and everything else `write`.
+    A view may name `required_scopes` for every call, or `writing_scopes` for those that change something; otherwise
+    reading needs `read` and everything else `write`.
     Without a token, reading is for everybody and the rest for who is signed in.
     """
 
@@ -47,5 +48,6 @@ class TokenScopePermission(BasePermission):
         safe = request.method in SAFE_METHODS
         if not isinstance(request.auth, ApiToken):
             return safe or bool(request.user and request.user.is_authenticated)
-        needed = getattr(view, "required_scopes", None) or [Scope.READ if safe else Scope.WRITE]
+        needed = getattr(view, "required_scopes", None)
+        needed = needed or ([Scope.READ] if safe else getattr(view, "writing_scopes", [Scope.WRITE]))
         return set(map(str, needed)) <= set(request.auth.scopes)

@@ -4,14 +4,27 @@ from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
+from django.db.models.functions import Replace
 from django.utils import timezone
 
 from accounts.permissions import Role
 
-SLUG_PATTERN = r"^[a-z0-9](?:[a-z0-9]|[-_.](?=[a-z0-9])){0,38}$"
+SLUG_PATTERN = r"^[a-z0-9](?:[a-z0-9]|[-_.](?=[a-z0-9])){0,38}\Z"  # `$` would let a line feed follow
 SLUG_MESSAGE = "Use 1 to 39 lower-case letters, digits, single hyphens, dots or underscores inside."
 validate_slug = RegexValidator(SLUG_PATTERN, SLUG_MESSAGE)
+SEPARATORS = "._"  # `a.b`, `a_b` and `a-b` are one name to people, so only one of them exists
+
+
+def folded_slug(slug: str) -> str:
+    """The slug with every separator as a hyphen."""
+    return slug.translate(dict.fromkeys(map(ord, SEPARATORS), "-"))
+
+
+def folded(field: str) -> Replace:
+    """The same in the database."""
+    dots, underscores = (Value(separator) for separator in SEPARATORS)
+    return Replace(Replace(field, dots, Value("-")), underscores, Value("-"))
 
 
 class User(AbstractUser):
@@ -55,7 +68,8 @@ class Namespace(models.Model):
                 name="namespace_belongs_to_exactly_one",
                 condition=Q(user__isnull=False, organisation__isnull=True)
                 | Q(user__isnull=True, organisation__isnull=False),
-            )
+            ),
+            models.UniqueConstraint(folded("slug"), name="namespace_not_confusable"),
         ]
 
     def __str__(self) -> str:

@@ -10,9 +10,26 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.errors import AccountsError, NotPermitted
-from accounts.models import ApiToken, Membership, Namespace, Organisation, User, validate_slug
+from accounts.models import (
+    ApiToken,
+    Membership,
+    Namespace,
+    Organisation,
+    User,
+    folded,
+    folded_slug,
+    validate_slug,
+)
 from accounts.permissions import OrganisationPermission, Role, role_permits
 from accounts.scopes import Scope
+from accounts.signals import (
+    member_changed,
+    organisation_created,
+    password_changed,
+    token_created,
+    token_revoked,
+    user_registered,
+)
 
 # First path segments of the site itself, and names that would mislead.
 RESERVED = frozenset(
@@ -43,8 +60,11 @@ class LastOwner(AccountsError):
 
 
 def slug_available(slug: str) -> bool:
-    """Whether a user or organisation may take this name."""
-    return slug not in RESERVED and not Namespace.objects.filter(slug=slug).exists()
+    """Whether a user or organisation may take this name; one that differs in its separators alone is taken too."""
+    wanted = folded_slug(slug)
+    if slug in RESERVED or wanted in RESERVED:
+        return False
+    return not Namespace.objects.alias(folded=folded("slug")).filter(folded=wanted).exists()
 
 
 def _claim(slug: str) -> None:
@@ -66,7 +86,16 @@ def user_register(*, username: str, email: str, password: str, display_name: str
             Namespace.objects.create(slug=slug, user=user)
     except IntegrityError as error:
         raise SlugTaken("That name or e-mail address has an account already.") from error
+    user_registered.send(sender=User, user=user)
     return user
+
+
+@transaction.atomic
+def password_set(*, user: User, password: str) -> None:
+    """A new password, which the caller has checked against the rules."""
+    user.set_password(password)
+    user.save(update_fields=["password"])
+    password_changed.send(sender=User, user=user)
 
 
 @transaction.atomic
@@ -80,12 +109,13 @@ def organisation_create(*, actor: User, slug: str, display_name: str, descriptio
     except IntegrityError as error:
         raise SlugTaken(f"The name {slug!r} is taken.") from error
     Membership.objects.create(user=actor, organisation=organisation, role=Role.OWNER)
+    organisation_created.send(sender=Organisation, actor=actor, organisation=organisation)
     return organisation
 
 
 def _administered(actor: User, organisation: Organisation) -> None:
     """Locks the organisation's members; raises NotPermitted unless `actor` administers it."""
-    Organisation.objects.select_for_update().get(pk=organisation.pk)
+    Organisation.objects.select_for_update(no_key=True).get(pk=organisation.pk)
     mine = Membership.objects.filter(user=actor, organisation=organisation).first()
     if mine is None or not role_permits(Role(mine.role), OrganisationPermission.ADMINISTER):
         raise NotPermitted(f"Only owners manage the members of {organisation}.")
@@ -96,20 +126,29 @@ def member_add(*, actor: User, organisation: Organisation, user: User, role: str
     """Add a person, or change the role of one who is in."""
     _administered(actor, organisation)
     current = Membership.objects.filter(user=user, organisation=organisation).first()
+    was = current.role if current else ""
     if current is None:
-        return Membership.objects.create(user=user, organisation=organisation, role=Role(role))
-    if current.role == Role.OWNER and Role(role) is not Role.OWNER:
+        current = Membership.objects.create(user=user, organisation=organisation, role=Role(role))
+    elif was != role:
         _keep_an_owner(organisation, current)
-    current.role = Role(role)
-    current.save(update_fields=["role"])
+        current.role = Role(role)
+        current.save(update_fields=["role"])
+    if was != role:
+        _tell(actor, organisation, user, was, role)
     return current
+
+
+def _tell(actor: User, organisation: Organisation, user: User, was: str, role: str) -> None:
+    member_changed.send(
+        sender=Membership, actor=actor, organisation=organisation, user=user, was=str(was), role=str(role)
+    )
 
 
 @transaction.atomic
 def member_remove(*, actor: User, organisation: Organisation, user: User) -> None:
     """Remove a person; anybody may leave, owners may remove others, the last owner stays."""
     if actor.pk == user.pk:
-        Organisation.objects.select_for_update().get(pk=organisation.pk)
+        Organisation.objects.select_for_update(no_key=True).get(pk=organisation.pk)
     else:
         _administered(actor, organisation)
     membership = Membership.objects.filter(user=user, organisation=organisation).first()
@@ -117,6 +156,7 @@ def member_remove(*, actor: User, organisation: Organisation, user: User) -> Non
         return
     _keep_an_owner(organisation, membership)
     membership.delete()
+    _tell(actor, organisation, user, membership.role, "")
 
 
 def _keep_an_owner(organisation: Organisation, leaving: Membership) -> None:
@@ -125,6 +165,7 @@ def _keep_an_owner(organisation: Organisation, leaving: Membership) -> None:
         raise LastOwner(f"{leaving.user.username} is the last owner of {organisation}.")
 
 
+@transaction.atomic
 def token_create(
     *, user: User, name: str, scopes: list[str], lifetime: timedelta | None = None
 ) -> tuple[ApiToken, str]:
@@ -138,6 +179,7 @@ def token_create(
         scopes=sorted({Scope(scope).value for scope in scopes}),
         expires_at=timezone.now() + lifetime if lifetime else None,
     )
+    token_created.send(sender=ApiToken, token=token)
     return token, secret
 
 
@@ -169,8 +211,10 @@ def token_find(*, secret: str) -> ApiToken | None:
     return token
 
 
+@transaction.atomic
 def token_revoke(*, actor: User, token: ApiToken) -> None:
     """End a token of one's own at once."""
     if token.user_id != actor.pk:
         raise NotPermitted("That token belongs to somebody else.")
-    ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now())
+    if ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()):
+        token_revoked.send(sender=ApiToken, actor=actor, token=token)

@@ -20,11 +20,12 @@ from accounts.services import (
     member_add,
     member_remove,
     organisation_create,
+    password_set,
     token_create,
     token_revoke,
     user_register,
 )
-from accounts.throttling import sign_in_blocked, sign_in_failed, sign_in_succeeded
+from accounts.throttling import client_address, sign_in_blocked, sign_in_failed, sign_in_succeeded
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
@@ -33,11 +34,16 @@ def _next(request: HttpRequest) -> str:
     """Where to go afterwards: only to a page of this site."""
     target = request.POST.get("next") or request.GET.get("next") or ""
     hosts = {request.get_host()}
-    return target if url_has_allowed_host_and_scheme(target, hosts, request.is_secure()) else "home"
+    # Without the slash, `redirect` would take the word for the name of a view.
+    own = target.startswith("/") and url_has_allowed_host_and_scheme(target, hosts, request.is_secure())
+    return target if own else "home"
 
 
 @require_http_methods(["GET", "POST"])
 def sign_up(request: HttpRequest) -> HttpResponse:
+    if request.user.is_authenticated:
+        messages.warning(request, f"You are signed in as {request.user.get_username()}. Sign out to create an account.")
+        return redirect("home")
     form = SignUpForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -64,7 +70,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 
 
 def _authenticated(request: HttpRequest, form: SignInForm) -> User | None:
-    name, address = form.cleaned_data["login"].strip().lower(), request.META.get("REMOTE_ADDR", "")
+    name, address = form.cleaned_data["login"].strip().lower(), client_address(request)
     if sign_in_blocked(login=name, address=address):
         form.add_error(None, "Too many attempts failed. Wait a quarter of an hour and try again.")
         return None
@@ -111,7 +117,8 @@ def password_change(request: HttpRequest) -> HttpResponse:
     assert isinstance(request.user, User)
     form = PasswordChangeForm(request.user, request.POST or None)
     if request.method == "POST" and form.is_valid():
-        update_session_auth_hash(request, form.save())
+        password_set(user=request.user, password=form.cleaned_data["new_password1"])
+        update_session_auth_hash(request, request.user)
         messages.success(request, "Your password is changed; other devices are signed out.")
         return redirect("account")
     return render(request, "accounts/password_change.html", {"form": form})

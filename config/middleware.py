@@ -5,7 +5,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
-from accounts.errors import DomainError
+from accounts.errors import DomainError, NotFound
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
@@ -39,11 +39,17 @@ class DomainErrorMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        if "\0" in request.path:  # no name has it, and the database cannot even be asked for it
+            return self._answer(request, NotFound())
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if not isinstance(error, DomainError):
             return None
-        if request.get_preferred_type(["text/html", "application/json"]) == "application/json":
+        return self._answer(request, error)
+
+    def _answer(self, request: HttpRequest, error: DomainError) -> HttpResponse:
+        types = ["text/html", "application/problem+json", "application/json"]
+        if request.path.startswith("/api/") or request.get_preferred_type(types) != "text/html":
             return JsonResponse(error.to_json(), status=error.status, content_type="application/problem+json")
         return render(request, "errors/domain.html", {"error": error}, status=error.status)

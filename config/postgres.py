@@ -125,8 +125,10 @@ def _identity() -> Mapping[str, Any]:
 def _make_folders(data_dir: Path) -> None:
     """Create the server's folders; as root they belong to the unprivileged user that runs it."""
     identity = _identity()
-    for folder in (cluster_dir(data_dir).parent, socket_dir(data_dir)):
-        folder.mkdir(parents=True, exist_ok=True, mode=0o755)
+    # The server trusts whoever reaches its socket, so only its own user does, and root.
+    for folder, mode in ((cluster_dir(data_dir).parent, 0o755), (socket_dir(data_dir), 0o700)):
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(mode)
         if identity:
             os.chown(folder, identity["user"], identity["group"])
     if identity and not _reachable(data_dir):

@@ -5,6 +5,7 @@ import errno
 import fcntl
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -15,15 +16,19 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import psycopg
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from honcho.environ import parse_procfile
 from honcho.manager import Manager
 
 from config import postgres
-from config.environment import PROJECT, data_dir, kept_secret
+from config.environment import PROJECT, data_dir, kept_secret, text
+from config.steps import step
 
 NEEDED_BYTES = 512 * 1024**2  # what the database, the starter data and the previews need to begin with
-STEPS = 5
 
 
 class CannotServe(Exception):
@@ -33,12 +38,14 @@ class CannotServe(Exception):
 def main(argv: list[str]) -> int:
     arguments = _arguments(argv)
     folder = data_dir()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager's stop is a Ctrl-C
     try:
         _check_folder(folder)
         with _only_one(folder):
             _check_port(arguments.host, arguments.port)
             _environment(arguments)
             with _database(folder):
+                _check_settings()
                 _prepare(folder)
                 return _supervise(arguments, folder)
     except (CannotServe, postgres.PostgresError) as error:
@@ -56,9 +63,15 @@ def main(argv: list[str]) -> int:
 def _arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bin/serve", description="Run the adapter registry on this machine.")
     parser.add_argument("--host", default=os.environ.get("HOST", "127.0.0.1"))
-    parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "8000")))
+    parser.add_argument("--port", type=_port, default=os.environ.get("PORT") or "8000")
     parser.add_argument("--no-demo", action="store_true", help="start empty: no demo accounts, no starter adapters")
     return parser.parse_args(argv)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 65_536:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: write a number from 1 to 65535")
+    return int(text)
 
 
 @contextmanager
@@ -72,10 +85,6 @@ def _only_one(folder: Path) -> Iterator[None]:
                 f"another bin/serve runs on the data folder {folder}. Stop it first, or set DATA_DIR to another folder."
             ) from error
         yield
-
-
-def _step(number: int, text: str) -> None:
-    print(f"[{number}/{STEPS}] {text}", flush=True)
 
 
 def _check_port(host: str, port: int) -> None:
@@ -95,7 +104,7 @@ def _check_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".write-probe"
-        probe.write_text("")
+        probe.write_text("room")  # an empty file would fit on a full disk
         probe.unlink()
     except OSError as error:
         if error.errno == errno.ENOSPC:
@@ -121,41 +130,55 @@ def _environment(arguments: argparse.Namespace) -> None:
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     # Threads that spin while they wait slow small tensors down by two orders of magnitude on few cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Large blocks (password hashes, pieces of files) go back to the system instead of staying with their thread.
+    os.environ.setdefault("MALLOC_ARENA_MAX", "2")
+    os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(128 * 1024))
     os.environ["NO_DEMO"] = "1" if arguments.no_demo else ""
 
 
 def _database(folder: Path) -> AbstractContextManager[None]:
-    if os.environ.get("DATABASE_URL"):
-        _step(1, "database: the server named by DATABASE_URL")
+    if url := text("DATABASE_URL"):
+        step(1, "database: the server named by DATABASE_URL")
+        _check_database(url)
         return nullcontext()
-    _step(1, "database: starting the embedded PostgreSQL")
+    step(1, "database: starting the embedded PostgreSQL")
     return postgres.in_use(folder)
+
+
+def _check_database(url: str) -> None:
+    if urlsplit(url).scheme not in {"postgres", "postgresql"}:
+        raise CannotServe("DATABASE_URL is not the address of a PostgreSQL: write postgres://user:password@host/name")
+    try:
+        psycopg.connect(url, connect_timeout=10).close()
+    except psycopg.Error as error:
+        reason = " ".join(str(error).split()) if isinstance(error, psycopg.OperationalError) else "it cannot be read"
+        raise CannotServe(f"the database server named by DATABASE_URL cannot be used: {reason}") from error
+
+
+def _check_settings() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.development")
+    try:
+        _ = settings.DATABASES
+    except ImproperlyConfigured as error:
+        raise CannotServe(str(error)) from error
 
 
 def _prepare(folder: Path) -> None:
     for name in ("broker/messages", "broker/processed", "broker/control"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    _step(2, "database: bringing the tables up to date")
-    _manage("migrate", "--verbosity", "0")
-    _manage("createcachetable", "--verbosity", "0")
-    _manage("collectstatic", "--no-input", "--verbosity", "0")
-    _step(3, "catalogue: base models, licences, rights statement")
-    _manage("load_catalogue")
-    if os.environ["NO_DEMO"]:
-        _step(4, "starter data: not wanted")
-    else:
-        _step(4, "starter data: demo accounts and adapters")
-        _manage("load_starter")
+    _manage("set_up", *(["--no-demo"] if os.environ["NO_DEMO"] else []))
 
 
 def _manage(*arguments: str) -> None:
-    done = subprocess.run([sys.executable, "manage.py", *arguments], cwd=PROJECT, check=False)
+    # In a session of its own: Ctrl-C reaches it through us, who take it down without its last words.
+    command = [sys.executable, "manage.py", *arguments]
+    done = subprocess.run(command, cwd=PROJECT, check=False, start_new_session=True)
     if done.returncode:
         raise CannotServe(f"`manage.py {' '.join(arguments)}` failed; what it said is above.")
 
 
 def _supervise(arguments: argparse.Namespace, folder: Path) -> int:
-    _step(5, "starting web, workers and scheduler")
+    step(5, "starting web, workers and scheduler")
     manager = Manager()
     with open(PROJECT / "Procfile") as file:
         for name, command in parse_procfile(file.read()).processes.items():

@@ -16,17 +16,21 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.authentication import TokenScopePermission
+from accounts.authentication import TokenScopePermission, acting_user
 from accounts.errors import NotFound
-from accounts.models import ApiToken
+from accounts.models import ApiToken, Organisation
+from accounts.permissions import OrganisationPermission
 from accounts.scopes import Scope
+from accounts.selectors import access_organisation
 from governance import serializers as s
 from governance.models import DecisionRecord
 from governance.policy import decide
 from governance.rulebook import current_ruleset
-from governance.selectors import access_decision, audit_head, decision_facts, decisions_of
+from governance.selectors import access_decision, actor_facts, audit_head, decision_facts, decisions_of
+from governance.services import actor_profile_update
 
 PAGE_SIZE, PAGE_MAX = 20, 100
+ORGANISATION = OpenApiParameter("organisation", OpenApiTypes.STR, description="Its slug.")
 PAGING = [OpenApiParameter("cursor", OpenApiTypes.UUID), OpenApiParameter("limit", OpenApiTypes.INT)]
 
 
@@ -77,6 +81,40 @@ class CheckView(APIView):
         question = s.CheckSerializer(data=request.data)
         question.is_valid(raise_exception=True)
         return Response(decide(question.use_request(), current_ruleset()).to_json())
+
+
+class FactsView(APIView):
+    """What the caller states about themselves, or with `?organisation=` about an organisation that they administer."""
+
+    @extend_schema(parameters=[ORGANISATION], responses=s.ActorFactsSerializer, operation_id="facts_read")
+    def get(self, request: Request) -> Response:
+        return Response(self._stated(request, self._organisation(request)))
+
+    @extend_schema(
+        parameters=[ORGANISATION],
+        request=s.ActorFactsSerializer,
+        responses=s.ActorFactsSerializer,
+        operation_id="facts_state",
+    )
+    def put(self, request: Request) -> Response:
+        organisation = self._organisation(request)
+        body = s.ActorFactsSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        facts = {name: body.validated_data.get(name) for name in body.fields}
+        facts["territory"] = facts["territory"] or ""
+        actor_profile_update(actor=acting_user(request), organisation=organisation, facts=facts)
+        return Response(self._stated(request, organisation))
+
+    def _organisation(self, request: Request) -> Organisation | None:
+        if not request.user.is_authenticated:
+            self.permission_denied(request)
+        slug = request.query_params.get("organisation", "")
+        administer = OrganisationPermission.ADMINISTER
+        return access_organisation(actor=acting_user(request), slug=slug, permission=administer) if slug else None
+
+    def _stated(self, request: Request, organisation: Organisation | None) -> dict[str, Any]:
+        facts = actor_facts(actor=acting_user(request), organisation=organisation)
+        return {**dict.fromkeys(s.ActorFactsSerializer().fields), **facts.to_json()}
 
 
 class DecisionsView(APIView):

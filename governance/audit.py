@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -36,6 +36,18 @@ def canonical(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
+def as_stored(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The data as a JSON column gives them back: names are text, and a fraction without one is a whole number."""
+    stored: dict[str, Any] = json.loads(json.dumps(dict(data)), parse_float=_number)
+    return stored
+
+
+def _number(digits: str) -> float | int:
+    """The column keeps decimal numbers: 1e16 would come back as an integer, and -0.0 without its sign."""
+    value = float(digits)
+    return int(value) if value.is_integer() else value
+
+
 def utc_text(moment: datetime) -> str:
     """The moment in UTC to the microsecond, as PostgreSQL keeps it."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
@@ -49,17 +61,23 @@ class Fault:
     what: str
 
 
-def chain_fault(entries: Iterable[AuditEntry], *, anchor: tuple[int, str] | None = None) -> Fault | None:
-    """The first fault of the chain in its order; `anchor` (sequence, hash) must be met on the way."""
-    last = None
+def chain_fault(
+    entries: Iterable[AuditEntry], *, anchor: tuple[int, str] | None = None, anchors: Iterable[tuple[int, str]] = ()
+) -> Fault | None:
+    """The first fault of the chain in its order; all anchors (sequence, hash) must be met on the way."""
+    expected: dict[int, set[str]] = {}
+    for sequence, met in (*anchors, *([anchor] if anchor else [])):
+        expected.setdefault(sequence, set()).add(met)
+    last = 0
     for fault, entry in _walk(entries):
         if fault is not None:
             return fault
-        if anchor and entry.sequence == anchor[0] and entry.hash != anchor[1]:
+        if expected.pop(entry.sequence, {entry.hash}) != {entry.hash}:
             return Fault(entry.sequence, "the entry is not the one that the anchor names")
-        last = entry
-    if anchor and (last is None or last.sequence < anchor[0]):
-        return Fault(anchor[0], "the chain ends before the anchor: entries at its end were removed")
+        last = entry.sequence
+    if expected:
+        missed = min(expected)
+        return Fault(missed, f"the chain ends before the anchor, with entry {last}: entries at its end were removed")
     return None
 
 

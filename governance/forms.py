@@ -11,6 +11,7 @@ from governance.rulebook import current_ruleset
 
 YES_NO = [("", "Not said"), ("yes", "Yes"), ("no", "No")]
 NONE_OF_THESE = "none"
+REGISTRARS = {"stability-ai": "Stability AI", "kolors": "Kuaishou (Kolors)"}
 NOT_SAID = "Leave it empty when you would rather not say: what depends on it is then not settled."
 
 QUESTIONS = {
@@ -34,6 +35,10 @@ def registrars() -> list[str]:
         if condition.kind is ConditionKind.REGISTRATION
     )
     return sorted({condition.registrar or "" for condition in conditions})
+
+
+def _registrar_name(name: str) -> str:
+    return REGISTRARS.get(name, name.replace("-", " ").title())
 
 
 def _yes_no(word: str) -> bool:
@@ -71,7 +76,7 @@ class ActorFactsForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        choices = [*((name, name.replace("-", " ").title()) for name in registrars()), (NONE_OF_THESE, "None of these")]
+        choices = [*((name, _registrar_name(name)) for name in registrars()), (NONE_OF_THESE, "None of these")]
         self.fields["registered_with"].choices = choices  # type: ignore[attr-defined]
         for name, question in QUESTIONS.items():
             self.fields[name] = forms.TypedChoiceField(

@@ -1,6 +1,8 @@
 """What governance reads: the facts of an actor, decisions and who may see them, the chain's head."""
 
 import uuid
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
@@ -40,6 +42,11 @@ def actor_facts(*, actor: User, organisation: Organisation | None = None) -> Act
     stated = {name: getattr(profile, name) for name in FACTS}
     registered = None if profile.registered_with is None else frozenset(profile.registered_with)
     return ActorFacts(**stated, territory=profile.territory or None, registered_with=registered)
+
+
+def actor_facts_with(*, actor: User, organisation: Organisation | None, stated: Mapping[str, Any] | None) -> ActorFacts:
+    """The facts on record with those that are stated for one question laid over them; None takes a fact back."""
+    return replace(actor_facts(actor=actor, organisation=organisation), **(stated or {}))
 
 
 def standing_use(*, actor: User, organisation: Organisation | None = None) -> str:

@@ -9,6 +9,7 @@ from governance.policy import ActorFacts, CommercialFlag, Component, CreatorFlag
 from governance.policy.territories import is_known
 from governance.policy.vocabulary import ASKED_USES
 from governance.rulebook import current_ruleset
+from governance.strict import StrictSerializer
 
 CHECKED_USES = [use.value for use in (*ASKED_USES, Use.PREVIEW, Use.TRAINING)]
 
@@ -105,7 +106,7 @@ class CatalogueSerializer(serializers.Serializer[Any]):
     ruleset_digest = serializers.CharField()
 
 
-class CreatorFlagsSerializer(serializers.Serializer[Any]):
+class CreatorFlagsSerializer(StrictSerializer):
     """What a creator ticked; a flag that is left out says nothing."""
 
     commercial_use = serializers.ListField(
@@ -116,7 +117,7 @@ class CreatorFlagsSerializer(serializers.Serializer[Any]):
     allow_different_licence = serializers.BooleanField(required=False, allow_null=True)
 
 
-class CheckComponentSerializer(serializers.Serializer[Any]):
+class CheckComponentSerializer(StrictSerializer):
     """One thing the use touches: the base model, a parent, the adapter, training data."""
 
     role = serializers.ChoiceField(choices=[role.value for role in Role])
@@ -134,28 +135,32 @@ class CheckComponentSerializer(serializers.Serializer[Any]):
         return model
 
 
-class ActorFactsSerializer(serializers.Serializer[Any]):
-    """What the asker states about themselves; what is left out is an open question."""
+class ActorFactsSerializer(StrictSerializer):
+    """What the asker states about themselves; what is left out or null is an open question."""
 
-    annual_revenue_usd = serializers.IntegerField(min_value=0, required=False)
-    monthly_users = serializers.IntegerField(min_value=0, required=False)
-    territory = serializers.CharField(max_length=2, required=False, help_text="ISO 3166-1 alpha-2, or EU.")
-    registered_with = serializers.ListField(child=serializers.CharField(max_length=40), required=False, max_length=50)
-    receives_payment = serializers.BooleanField(required=False)
-    serves_end_users = serializers.BooleanField(required=False)
-    offers_related_service = serializers.BooleanField(required=False)
-    filters_content = serializers.BooleanField(required=False)
-    discloses_ai = serializers.BooleanField(required=False)
-    trains_competing_model = serializers.BooleanField(required=False)
-    biometric_processing = serializers.BooleanField(required=False)
+    annual_revenue_usd = serializers.IntegerField(min_value=0, max_value=10**15, required=False, allow_null=True)
+    monthly_users = serializers.IntegerField(min_value=0, max_value=10**11, required=False, allow_null=True)
+    territory = serializers.CharField(
+        max_length=2, required=False, allow_null=True, help_text="ISO 3166-1 alpha-2, or EU."
+    )
+    registered_with = serializers.ListField(
+        child=serializers.CharField(max_length=40), required=False, max_length=50, allow_null=True
+    )
+    receives_payment = serializers.BooleanField(required=False, allow_null=True)
+    serves_end_users = serializers.BooleanField(required=False, allow_null=True)
+    offers_related_service = serializers.BooleanField(required=False, allow_null=True)
+    filters_content = serializers.BooleanField(required=False, allow_null=True)
+    discloses_ai = serializers.BooleanField(required=False, allow_null=True)
+    trains_competing_model = serializers.BooleanField(required=False, allow_null=True)
+    biometric_processing = serializers.BooleanField(required=False, allow_null=True)
 
-    def validate_territory(self, territory: str) -> str:
-        if not is_known(territory.upper()):
+    def validate_territory(self, territory: str | None) -> str | None:
+        if territory is not None and not is_known(territory.upper()):
             raise serializers.ValidationError("Use the two letters of ISO 3166-1, such as JP, or EU.")
-        return territory.upper()
+        return territory and territory.upper()
 
 
-class CheckSerializer(serializers.Serializer[Any]):
+class CheckSerializer(StrictSerializer):
     """A question to the policy engine. Nothing of it is put on record."""
 
     use = serializers.ChoiceField(choices=CHECKED_USES)

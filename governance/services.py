@@ -1,28 +1,59 @@
 """What governance writes: decisions, the audit chain, and stated facts. All inside the caller's transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ContextDecorator
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import Model
 from django.utils import timezone
 
 from accounts.models import Organisation, User
-from governance.audit import GENESIS, entry_hash
+from governance.audit import GENESIS, as_stored, entry_hash
 from governance.models import ActorProfile, AuditEntry, DecisionRecord
 from governance.policy import Decision, Outcome, Use, UseRequest, decide
 from governance.rulebook import current_ruleset
+from governance.seals import ROWS, seal_of
 from governance.selectors import audit_head
 
 CHAIN_LOCK = 0x61756469  # "audi": one writer at a time appends to the chain
 
 
+class audited(ContextDecorator):
+    """A transaction that will append to the chain: it takes the chain's lock first, before any row.
+
+    Every service that decides, moves a state or logs runs in one, so that all of them take their locks in one order:
+    the chain, then the adapter, then what belongs to it. Taken later, the chain's lock would meet theirs crosswise.
+    """
+
+    def __enter__(self) -> None:
+        self._transaction = transaction.atomic()
+        self._transaction.__enter__()
+        _lock_chain()
+
+    def __exit__(self, *problem: Any) -> None:
+        self._transaction.__exit__(*problem)
+
+    def _recreate_cm(self) -> "audited":
+        return audited()
+
+
+def _lock_chain() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CHAIN_LOCK])
+
+
 def audit_append(
-    *, actor: User | None, action: str, subject: tuple[str, str], data: Mapping[str, Any] | None = None
+    *,
+    actor: User | None,
+    action: str,
+    subject: tuple[str, str],
+    data: Mapping[str, Any] | None = None,
+    rows: Sequence[Model] = (),
 ) -> AuditEntry:
-    """Append an entry to the chain; the lock is held until the caller's transaction ends."""
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CHAIN_LOCK])
+    """Append an entry, which vouches for `rows` as they stand; the chain's lock is held to the transaction's end."""
+    with audited():
+        sealed = {ROWS: [seal_of(row) for row in rows]} if rows else {}
         head = audit_head()
         entry = AuditEntry(
             sequence=head.sequence + 1 if head else 1,
@@ -31,7 +62,7 @@ def audit_append(
             action=action,
             subject_type=subject[0],
             subject_id=subject[1],
-            data=dict(data or {}),
+            data=as_stored({**(data or {}), **sealed}),
             previous_hash=head.hash if head else GENESIS,
         )
         entry.hash = entry_hash(entry)
@@ -79,6 +110,7 @@ def _log(record: DecisionRecord, actor: User | None) -> None:
             "codes": [reason["code"] for reason in record.reasons],
             "ruleset": record.ruleset_digest,
         },
+        rows=[record],
     )
 
 
@@ -152,7 +184,7 @@ def standing_use_remember(*, actor: User, organisation: Organisation | None, use
     return profile
 
 
-@transaction.atomic
+@audited()
 def actor_profile_update(*, actor: User, organisation: Organisation | None, facts: Mapping[str, Any]) -> ActorProfile:
     """State facts about oneself or one's organisation; they are on the audit log by name, not by value."""
     owner = {"organisation": organisation} if organisation else {"user": actor}

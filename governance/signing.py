@@ -1,4 +1,4 @@
-"""Ed25519 signatures on receipts: the key of this installation, and how anybody checks one."""
+"""Ed25519 signatures on receipts and anchors: the key of this installation, and how anybody checks one."""
 
 import base64
 import hashlib
@@ -45,8 +45,29 @@ def _create(path: Path) -> None:
         os.unlink(partial)
 
 
+def key_path() -> Path:
+    return Path(settings.KEYS_DIR) / "receipts.pem"
+
+
 def signing_key() -> Ed25519PrivateKey:
-    return _key_at(Path(settings.KEYS_DIR) / "receipts.pem")
+    return _key_at(key_path())
+
+
+def known_keys() -> dict[str, bytes]:
+    """The public keys of this installation by their ids. Looks only: where none is, none is made."""
+    if not key_path().exists():
+        return {}
+    return {key_id(public_bytes()): public_bytes()}
+
+
+def keys_of_set(key_set: dict[str, Any]) -> dict[str, bytes]:
+    """The public keys in a JSON Web Key Set, as /.well-known/registry-keys.json has it; ValueError when it is none."""
+    try:
+        encoded = [str(key["x"]) for key in key_set["keys"] if key.get("crv") == ALGORITHM]
+        found = [base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)) for text in encoded]
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ValueError("it holds no JSON Web Key Set with Ed25519 keys") from error
+    return {key_id(public): public for public in found}
 
 
 def public_bytes() -> bytes:
@@ -60,22 +81,32 @@ def key_id(public: bytes) -> str:
     return hashlib.sha256(public).hexdigest()[:16]
 
 
-def sign_receipt(body: dict[str, Any]) -> dict[str, Any]:
+def sign(body: dict[str, Any]) -> dict[str, Any]:
     """The body with the key's id and a signature over the canonical JSON of all the rest."""
     signed = {**body, "algorithm": ALGORITHM, "key_id": key_id(public_bytes())}
     signature = signing_key().sign(canonical(signed).encode())
     return {**signed, "signature": base64.b64encode(signature).decode()}
 
 
+def sign_receipt(body: dict[str, Any]) -> dict[str, Any]:
+    """The receipt as it is handed out."""
+    return sign(body)
+
+
 def receipt_valid(receipt: dict[str, Any], public: bytes | None = None) -> bool:
     """Whether the receipt carries this key's signature over exactly what it says."""
-    body = {name: value for name, value in receipt.items() if name != "signature"}
-    encoded = receipt.get("signature")
+    return signature_fits(receipt, public or public_bytes())
+
+
+def signature_fits(signed: dict[str, Any], public: bytes) -> bool:
+    """Whether `signed` carries this key's signature over exactly what it says."""
+    body = {name: value for name, value in signed.items() if name != "signature"}
+    encoded = signed.get("signature")
     if not isinstance(encoded, str):
         return False
     try:
         signature = base64.b64decode(encoded, validate=True)
-        Ed25519PublicKey.from_public_bytes(public or public_bytes()).verify(signature, canonical(body).encode())
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, canonical(body).encode())
     except (InvalidSignature, ValueError):
         return False
     return True

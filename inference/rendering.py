@@ -4,19 +4,20 @@ Imported by workers only: it loads torch.
 """
 
 import hashlib
-import logging
 import time
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from billiard.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
+from django.core.files.storage import default_storage
 from django.db import transaction
+from django.utils import timezone
 from PIL import Image
 
 from inference.engine import (
-    AdapterError,
     BaseSpec,
     Cancelled,
     EngineError,
@@ -31,13 +32,12 @@ from inference.engine import (
 )
 from inference.models import PreviewJob
 from inference.plan import Picture, preview_plan
-from inference.services import job_finish, job_progress, preview_lease
+from inference.services import job_alive, job_broke_off, job_finish, job_progress, preview_lease, weights_missing
 from inference.states import JobState
+from registry.leases import lease_kept
 from registry.models import Version, VersionImage
 from registry.services.listing import adapter_refresh
 from registry.storage import local_copy, store_bytes
-
-log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_REPORTS = 0.5
 
@@ -55,18 +55,23 @@ def preview_render(*, job_id: str, worker: str) -> None:
     if job is None:
         return
     try:
-        _render(job)
+        with lease_kept(renew=partial(job_alive, job=job), lifetime=settings.JOB_LEASE):
+            _render(job)
     except Cancelled:
         job_finish(job=job, state=JobState.CANCELLED)
-    except (AdapterError, EngineError) as error:
+    except EngineError as error:
         job_finish(job=job, state=JobState.FAILED, problem=_problem(error))
-    except SoftTimeLimitExceeded:
-        job_finish(job=job, state=JobState.FAILED, problem=TOO_LONG)
-    except MemoryError:
-        job_finish(job=job, state=JobState.FAILED, problem=OUT_OF_MEMORY)
+    except (SoftTimeLimitExceeded, MemoryError, torch.OutOfMemoryError) as error:
+        _pipeline.cache_clear()  # it may have hit while weights were put back
+        late = isinstance(error, SoftTimeLimitExceeded)
+        job_finish(job=job, state=JobState.FAILED, problem=TOO_LONG if late else OUT_OF_MEMORY)
+    except Exception as error:
+        _pipeline.cache_clear()
+        job_broke_off(job=job, error=error)
+        raise
 
 
-def _problem(error: AdapterError | EngineError) -> dict[str, str]:
+def _problem(error: EngineError) -> dict[str, str]:
     return {"what": error.what, "why": error.why, "remedy": error.remedy}
 
 
@@ -84,12 +89,12 @@ OUT_OF_MEMORY = {
 
 def _render(job: PreviewJob) -> None:
     version = job.version
-    base = version.base_model
-    pipe = _pipeline(base.family, settings.BASE_MODEL_LOCATIONS[base.slug])
+    pipe = _base(version)
     file = version.files.select_related("blob").get(is_primary=True)
     with local_copy(file.blob.storage_key) as path:
         adapter = read_adapter(path)
-    finished = {(image.row, image.column) for image in version.images.all()} if job.attempts > 1 else set()
+    mine = version.images.filter(created_at__gte=job.created_at)  # an earlier worker's, not an earlier job's
+    finished = set(mine.values_list("row", "column"))
     for done, picture in enumerate(preview_plan(version)):
         if (picture.row, picture.column) in finished:
             continue
@@ -100,6 +105,14 @@ def _render(job: PreviewJob) -> None:
         if job_finish(job=job, state=JobState.DONE):
             adapter_refresh(adapter=version.adapter)
     PreviewJob.objects.filter(pk=job.pk, state=JobState.DONE).update(pictures_done=job.pictures_total, step=0)
+
+
+def _base(version: Version) -> Any:
+    problem = weights_missing(version)
+    if problem:  # the settings of this worker are not those under which the job was queued
+        raise EngineError(**problem)
+    base = version.base_model
+    return _pipeline(base.family, settings.BASE_MODEL_LOCATIONS[base.slug])
 
 
 def _picture(pipe: Any, adapter: Any, picture: Picture, report: Any) -> Image.Image:
@@ -136,21 +149,20 @@ def _reporter(job: PreviewJob, done: int) -> Any:
 
 def _keep(job: PreviewJob, version: Version, picture: Picture, image: Image.Image) -> None:
     """Mark the picture as AI-generated, store it, and put it on the version, unless the job went to another."""
-    facts = _facts(version, picture, image)
-    content = mark_png(image, facts, certificate=_certificate())
+    content = mark_png(image, _facts(version, picture, image), certificate=_certificate())
     digest = hashlib.sha256(content).hexdigest()
     key = f"images/{version.pk}/{digest}.png"
     store_bytes(content=content, key=key)
     with transaction.atomic():
-        held = PreviewJob.objects.select_for_update().filter(pk=job.pk, lease_token=job.lease_token)
+        held = PreviewJob.objects.select_for_update(no_key=True).filter(pk=job.pk, lease_token=job.lease_token)
         if not held.filter(state=JobState.RUNNING).exists():
             raise Cancelled
-        VersionImage.objects.update_or_create(
-            version=version,
-            row=picture.row,
-            column=picture.column,
-            defaults={**_row(version, picture, image), "storage_key": key, "sha256": digest, "marks": MARKS},
-        )
+        place: dict[str, Any] = {"version": version, "row": picture.row, "column": picture.column}
+        before = list(VersionImage.objects.filter(**place).values_list("storage_key", flat=True))
+        facts = {**_row(version, picture, image), "storage_key": key, "sha256": digest, "marks": MARKS}
+        VersionImage.objects.update_or_create(**place, defaults={**facts, "created_at": timezone.now()})
+        for replaced in before:
+            transaction.on_commit(partial(default_storage.delete, replaced))
 
 
 MARKS = {"iptc": "trainedAlgorithmicMedia", "c2pa": True}

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from governance.policy import ActorFacts, Outcome, Use
-from governance.services import audit_append, decide_and_record
+from governance.services import audit_append, audited, decide_and_record
 from inference.errors import JobConflict
 from inference.models import PreviewJob
 from inference.plan import preview_plan
@@ -34,7 +34,7 @@ HOUSE_FACTS = ActorFacts(
 )
 
 
-@transaction.atomic
+@audited()
 def preview_queue(*, version: Version, actor: User | None = None) -> PreviewJob | None:
     """Queue the previews of `version`; None when a job is unfinished already.
 
@@ -48,7 +48,7 @@ def preview_queue(*, version: Version, actor: User | None = None) -> PreviewJob 
         action=Use.PREVIEW.value,
     )
     problem = {} if decision.outcome is Outcome.ALLOW else _not_allowed(decision.reasons[0].message)
-    problem = problem or _no_weights(version)
+    problem = problem or weights_missing(version)
     try:
         with transaction.atomic():
             job = PreviewJob.objects.create(
@@ -74,7 +74,8 @@ def _not_allowed(reason: str) -> dict[str, str]:
     }
 
 
-def _no_weights(version: Version) -> dict[str, str]:
+def weights_missing(version: Version) -> dict[str, str]:
+    """What, why and remedy where no worker here has the base model; empty where one has."""
     if version.base_model.slug in settings.BASE_MODEL_LOCATIONS:
         return {}
     return {
@@ -129,6 +130,30 @@ def job_progress(*, job: PreviewJob, pictures_done: int, step: int, steps: int) 
     return bool(renewed)
 
 
+def job_alive(*, job: PreviewJob) -> bool:
+    """Renew the lease while nothing else can be told; False when another worker holds the job by now."""
+    held = PreviewJob.objects.filter(pk=job.pk, lease_token=job.lease_token, state=JobState.RUNNING)
+    return bool(held.update(lease_until=timezone.now() + settings.JOB_LEASE))
+
+
+def job_broke_off(*, job: PreviewJob, error: Exception) -> None:
+    """After an error that nobody foresaw the sweep hands the job out again; the last time it ends as failed."""
+    if job.attempts >= MAX_ATTEMPTS:
+        job_finish(job=job, state=JobState.FAILED, problem=_broken_by(error))
+        return
+    held = PreviewJob.objects.filter(pk=job.pk, lease_token=job.lease_token, state=JobState.RUNNING)
+    held.update(state=JobState.QUEUED, lease_token=None, lease_until=None)
+
+
+def _broken_by(error: Exception) -> dict[str, str]:
+    # The kind of error only: its text can name folders of the server.
+    return {
+        "what": f"The rendering broke off {MAX_ATTEMPTS} times.",
+        "why": f"The last time it met an unexpected error ({type(error).__name__}), which is in the worker's log.",
+        "remedy": "Press retry. If it breaks off again, tell the administrator the job's id.",
+    }
+
+
 def job_finish(*, job: PreviewJob, state: JobState, problem: dict[str, Any] | None = None) -> bool:
     """End the job unless another worker holds it by now."""
     ended = PreviewJob.objects.filter(pk=job.pk, lease_token=job.lease_token, state=JobState.RUNNING).update(
@@ -137,10 +162,10 @@ def job_finish(*, job: PreviewJob, state: JobState, problem: dict[str, Any] | No
     return bool(ended)
 
 
-@transaction.atomic
+@audited()
 def preview_cancel(*, job: PreviewJob, actor: User) -> None:
     """Ask the worker to stop; a job that nobody holds yet ends at once."""
-    locked = PreviewJob.objects.select_for_update().get(pk=job.pk)
+    locked = PreviewJob.objects.select_for_update(no_key=True).get(pk=job.pk)
     if locked.state not in UNFINISHED:
         raise JobConflict(f"The job is {locked.state}; there is nothing to cancel.")
     locked.cancel_requested = True
@@ -150,7 +175,7 @@ def preview_cancel(*, job: PreviewJob, actor: User) -> None:
     _log(actor, "preview.cancelled", locked)
 
 
-@transaction.atomic
+@audited()
 def preview_retry(*, job: PreviewJob, actor: User) -> PreviewJob:
     """Render the previews of the job's version again."""
     if job.state not in REPEATABLE:

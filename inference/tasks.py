@@ -16,7 +16,6 @@ from registry.models import Version
     max_retries=5,
     soft_time_limit=50,
     time_limit=60,
-    queue="default",
 )
 def queue_previews(version_id: int) -> None:
     version = Version.objects.select_related("base_model", "adapter__owner", "created_by").get(pk=version_id)
@@ -33,7 +32,7 @@ def render_previews(job_id: str) -> None:
     preview_render(job_id=job_id, worker=f"{socket.gethostname()}:{os.getpid()}")
 
 
-@shared_task(soft_time_limit=50, time_limit=60, queue="default")
+@shared_task(soft_time_limit=50, time_limit=60)
 def sweep_previews() -> None:
     """Hand out again what lost its message or its worker."""
     for version in versions_without_previews():

@@ -8,12 +8,13 @@ from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.errors import NotFound
+from accounts.models import User
 from inference.models import PreviewJob
-from inference.services import preview_cancel, preview_retry, previews_awaited
+from inference.services import preview_cancel, preview_retry, previews_awaited, weights_missing
 from registry.models import Version
 from registry.permissions import AdapterPermission
 from registry.selectors.access import access_version, access_version_by_id, adapter_permissions
-from registry.selectors.visibility import images_readable_by, versions_readable_by
+from registry.selectors.visibility import Actor, images_readable_by, versions_readable_by
 
 
 @require_safe
@@ -53,11 +54,21 @@ def _fragment(request: HttpRequest, version: Version) -> HttpResponse:
     for image in images_readable_by(request.user).filter(version=version):
         rows.setdefault(image.row, []).append(image)
     granted = adapter_permissions(request.user, version.adapter)
+    may_manage = AdapterPermission.CONTRIBUTE in granted
     context = {
         "version": version,
         "job": job,
         "awaited": job is None and previews_awaited(version),
         "rows": list(rows.values()),
-        "may_manage": AdapterPermission.CONTRIBUTE in granted,
+        "may_manage": may_manage,
+        **_what_can_be_done(request.user, job, version, may_manage=may_manage),
     }
     return render(request, "inference/_previews.html", context)
+
+
+def _what_can_be_done(actor: Actor, job: PreviewJob | None, version: Version, *, may_manage: bool) -> dict[str, bool]:
+    """A retry does not bring the weights of the base model; that is for who runs the workers, and told to them."""
+    lacking = weights_missing(version)
+    lacks = bool(job and lacking and job.problem == lacking)
+    runs_the_house = isinstance(actor, User) and (actor.is_staff or actor.is_moderator)
+    return {"may_retry": may_manage and not lacks, "sees_remedy": runs_the_house if lacks else may_manage}

@@ -6,5 +6,6 @@ from moderation import views
 
 urlpatterns = [
     path("moderation", views.queue, name="review_queue"),
+    path("moderation/decided", views.decided, name="review_decided"),
     path("moderation/versions/<int:pk>", views.review, name="review_version"),
 ]

@@ -6,12 +6,18 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts.errors import DomainError
+from accounts.models import User
 from moderation.forms import ReviewForm
-from moderation.selectors import require_moderator, review_queue
+from moderation.selectors import decided_cases, require_moderator, review_queue
+from registry.forms import COMMERCIAL_CHOICES
+from registry.models import Version
 from registry.permissions import AdapterPermission
 from registry.selectors.access import access_version_by_id
 from registry.selectors.pages import version_page
-from registry.services.review import version_review
+from registry.selectors.paging import page_by_key
+from registry.services.review import check_reviewable, version_review
+from registry.views.mine import keys_of, links_of
 
 
 @login_required
@@ -22,10 +28,20 @@ def queue(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
+@require_safe
+def decided(request: HttpRequest) -> HttpResponse:
+    """What moderators decided, newest first."""
+    require_moderator(request.user)
+    page = page_by_key(decided_cases(), by="created_at", **keys_of(request))
+    return render(request, "moderation/decided.html", {"records": page.rows, **links_of(request, page)})
+
+
+@login_required
 @require_http_methods(["GET", "POST"])
 def review(request: HttpRequest, pk: int) -> HttpResponse:
     moderator = require_moderator(request.user)
     version = access_version_by_id(actor=moderator, pk=pk, permission=AdapterPermission.REVIEW)
+    obstacle = _obstacle(version, moderator)
     form = ReviewForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
@@ -38,5 +54,15 @@ def review(request: HttpRequest, pk: int) -> HttpResponse:
         )
         messages.success(request, f"The decision on {version} is on record.")
         return redirect("review_queue")
-    context = version_page(actor=moderator, version=version) | {"form": form}
+    context = version_page(actor=moderator, version=version) | {"form": form, "obstacle": obstacle}
+    context["commercial_use"] = [label for use, label in COMMERCIAL_CHOICES if use in version.commercial_use]
     return render(request, "moderation/review.html", context)
+
+
+def _obstacle(version: Version, moderator: User) -> DomainError | None:
+    """Why this moderator cannot decide here, so that the page says it before they write their reasoning."""
+    try:
+        check_reviewable(version=version, actor=moderator)
+    except DomainError as error:
+        return error
+    return None

@@ -2,13 +2,15 @@
 
 from django.urls import path
 
-from registry.api import tus, views
+from registry.api import receipts, tus, views
 
 urlpatterns = [
     path("uploads", tus.TusCreateView.as_view(), name="api_uploads"),
     path("uploads/<uuid:pk>", tus.TusUploadView.as_view(), name="api_upload"),
     path("base-models", views.BaseModelsView.as_view(), name="api_base_models"),
     path("rights-statement", views.RightsStatementView.as_view(), name="api_rights_statement"),
+    path("receipts/<uuid:pk>", receipts.ReceiptView.as_view(), name="api_receipt"),
+    path("receipts/<uuid:pk>/notice", receipts.ReceiptNoticeView.as_view(), name="api_receipt_notice"),
     path("adapters", views.AdaptersView.as_view(), name="api_adapters"),
     path("adapters/facets", views.FacetsView.as_view(), name="api_facets"),
     path("adapters/<str:owner>/<str:name>", views.AdapterView.as_view(), name="api_adapter"),
@@ -19,6 +21,11 @@ urlpatterns = [
         "adapters/<str:owner>/<str:name>/versions/<int:number>/withdraw",
         views.WithdrawView.as_view(),
         name="api_withdraw",
+    ),
+    path(
+        "adapters/<str:owner>/<str:name>/versions/<int:number>/recheck",
+        views.RecheckView.as_view(),
+        name="api_recheck",
     ),
     path(
         "adapters/<str:owner>/<str:name>/versions/<int:number>/download",

@@ -7,4 +7,9 @@ class RegistryConfig(AppConfig):
     name = "registry"
 
     def ready(self) -> None:
+        from governance.seals import seal_table
         from registry import receivers  # noqa: F401  (registers the handlers)
+        from registry.models import Acceptance, Receipt
+
+        seal_table(Acceptance, complete=True)
+        seal_table(Receipt, open_fields=["first_delivered_at"], complete=True)

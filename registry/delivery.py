@@ -1,8 +1,6 @@
 """How a file's bytes leave: streamed with Range support, by nginx, or by a presigned URL of the store."""
 
 import re
-from collections.abc import Iterator
-from typing import IO
 
 from django.conf import settings
 from django.core.files.storage import default_storage
@@ -10,8 +8,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpRespons
 from django.utils.http import content_disposition_header, parse_etags, quote_etag
 
 from registry.models import Blob
+from registry.storage import read_range
 
-PIECE = 256 * 1024
 RANGE = re.compile(r"^bytes=(\d*)-(\d*)$")
 OCTETS = "application/octet-stream"
 
@@ -74,15 +72,7 @@ def _wanted_range(request: HttpRequest, blob: Blob) -> tuple[int, int] | None:
 
 
 def _stream(blob: Blob, first: int, length: int, status: int) -> StreamingHttpResponse:
-    file = default_storage.open(blob.storage_key, "rb")
-    response = StreamingHttpResponse(_pieces(file, first, length), status=status, content_type=OCTETS)
+    pieces = read_range(key=blob.storage_key, first=first, length=length)
+    response = StreamingHttpResponse(pieces, status=status, content_type=OCTETS)
     response["Content-Length"] = str(length)
     return response
-
-
-def _pieces(file: IO[bytes], first: int, length: int) -> Iterator[bytes]:
-    with file:
-        file.seek(first)
-        while length and (piece := file.read(min(PIECE, length))):
-            length -= len(piece)
-            yield piece

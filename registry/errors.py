@@ -14,6 +14,13 @@ class TransitionRefused(RegistryError):
     remedy = "Reload the page: somebody else, or a check, has moved it on."
 
 
+class ConflictOfInterest(RegistryError):
+    code = "conflict-of-interest"
+    status = 403
+    title = "You cannot decide about your own upload"
+    remedy = "Leave it in the queue for another moderator."
+
+
 class NameTaken(RegistryError):
     code = "name-taken"
     status = 409
@@ -34,11 +41,46 @@ class UploadRefused(RegistryError):
     title = "The upload cannot be taken"
 
 
+class StorageFull(RegistryError):
+    code = "storage-full"
+    status = 507
+    title = "The server has no room left"
+    remedy = "Tell the administrator; nothing that you sent so far is lost."
+
+
 class UploadConflict(RegistryError):
     code = "upload-conflict"
     status = 409
     title = "The upload is at another offset"
     remedy = "Ask for the offset with a HEAD request and go on from there."
+
+
+class UploadStalled(RegistryError):
+    code = "upload-stalled"
+    status = 408
+    title = "The upload hardly moved, so the connection was closed"
+    remedy = "Nothing that arrived is lost: ask for the offset with a HEAD request and go on from there."
+
+
+class TooManyTransfers(RegistryError):
+    code = "too-many-transfers"
+    status = 503
+    title = "As many uploads as the server takes at once are under way"
+    remedy = "Wait a few seconds and go on; clients that speak tus do so by themselves."
+
+
+class UnsupportedProtocol(RegistryError):
+    code = "tus-version"
+    status = 412
+    title = "Another version of tus is spoken here"
+    remedy = "Use a client that speaks tus 1.0.0, and send Tus-Resumable: 1.0.0."
+
+
+class UnsupportedPiece(RegistryError):
+    code = "unsupported-media-type"
+    status = 415
+    title = "A piece is sent as application/offset+octet-stream"
+    remedy = "Set that Content-Type."
 
 
 class ChecksumMismatch(RegistryError):

@@ -54,6 +54,7 @@ class UploadForm(forms.Form):
     file = forms.FileField(
         label="Adapter file",
         help_text="A .safetensors file, up to 2 GiB.",
+        widget=forms.FileInput(attrs={"accept": ".safetensors"}),
         error_messages={"required": "Choose the adapter file."},
     )
     upload_id = forms.UUIDField(required=False, widget=forms.HiddenInput)
@@ -162,6 +163,9 @@ class EditForm(forms.Form):
     tags = forms.CharField(max_length=500, required=False, help_text="Separated by commas.")
     visibility = forms.ChoiceField(choices=Visibility.choices)
     content_level = forms.ChoiceField(choices=ContentLevel.choices)
+
+    def clean_tags(self) -> list[str]:
+        return split_words(self.cleaned_data["tags"])
 
 
 class RatingForm(forms.Form):

@@ -44,6 +44,10 @@ MEANINGS: dict[VersionState, str] = {
 
 # The code in `state_detail` of a version that a person refused, not the engine.
 REFUSED_BY_MODERATOR = "refused-by-moderator"
+# The code of one that passed every check and waits for a maintainer of its organisation.
+NEEDS_MAINTAINER = "needs-maintainer"
+# The code in `state_detail` of a version that only waits for facts that its own people can state.
+NEEDS_FACTS = "needs-facts"
 
 TOMBSTONES = frozenset({S.WITHDRAWN, S.TAKEN_DOWN})
 

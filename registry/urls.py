@@ -2,12 +2,15 @@
 
 from django.urls import path
 
-from registry.views import adapters, browse, gate, images, may_i, upload
+from registry.views import adapters, browse, gate, images, may_i, mine, upload
 
 urlpatterns = [
     path("", browse.home, name="home"),
     path("browse", browse.home, name="browse"),
     path("upload", upload.upload, name="upload"),
+    path("account/uploads", mine.uploads, name="my_uploads"),
+    path("account/uploads/<uuid:pk>/discard", mine.upload_discard, name="upload_discard"),
+    path("account/downloads", mine.downloads, name="my_downloads"),
     path("may-i", may_i.may_i, name="may_i"),
     path("images/<uuid:pk>.png", images.image, name="image"),
     path("files/<str:token>", gate.delivery, name="delivery"),
@@ -22,4 +25,5 @@ urlpatterns = [
     path("<str:owner>/<str:name>/v/<int:number>/download", gate.gate, name="gate"),
     path("<str:owner>/<str:name>/v/<int:number>/withdraw", adapters.withdraw, name="withdraw"),
     path("<str:owner>/<str:name>/v/<int:number>/release", adapters.release, name="release"),
+    path("<str:owner>/<str:name>/v/<int:number>/recheck", adapters.recheck, name="recheck"),
 ]

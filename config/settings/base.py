@@ -12,6 +12,8 @@ DATA_DIR = env.data_dir()
 
 DEBUG = False
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+# How many proxies of our own stand in front: their X-Forwarded-For is believed, nobody else's.
+TRUSTED_PROXIES = env.number("TRUSTED_PROXIES", 0)
 PUBLIC_URL = env.text("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 SITE_NAME = env.text("SITE_NAME", "Adapter Registry")
@@ -87,7 +89,12 @@ CACHES = {
     "default": (
         {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": env.text("CACHE_URL")}
         if env.text("CACHE_URL")
-        else {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}
+        else {
+            "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+            "LOCATION": "cache",
+            # Beyond this the oldest-named third is thrown out: it must not be easy to flush the throttles that way.
+            "OPTIONS": {"MAX_ENTRIES": 50_000},
+        }
     )
 }
 
@@ -96,6 +103,7 @@ LOGIN_URL = "sign_in"
 LOGIN_REDIRECT_URL = "account"
 LOGOUT_REDIRECT_URL = "home"
 PASSWORD_HASHERS = [
+    "accounts.hashers.BoundedArgon2PasswordHasher",
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
@@ -133,6 +141,7 @@ S3_OPTIONS = {
     "default_acl": "private",
     "querystring_auth": True,
     "file_overwrite": True,
+    "max_memory_size": 8 * 1024**2,  # bytes of an opened file in memory; the rest lies in a temporary file
     "signature_version": "s3v4",
     "addressing_style": env.text("S3_ADDRESSING_STYLE", "path"),
 }
@@ -158,6 +167,10 @@ DOWNLOAD_URL_LIFETIME = timedelta(seconds=env.number("DOWNLOAD_URL_SECONDS", 300
 # Uploads
 UPLOAD_DIR = DATA_DIR / "uploads"
 UPLOAD_MAX_BYTES = env.number("UPLOAD_MAX_BYTES", 2 * 1024**3)
+UPLOADS_AT_ONCE = env.number("UPLOADS_AT_ONCE", 8)  # in one web process, of its sixteen threads
+UPLOADS_AT_ONCE_PER_USER = env.number("UPLOADS_AT_ONCE_PER_USER", 3)
+UPLOAD_SLOWEST = env.number("UPLOAD_SLOWEST", 8 * 1024)  # bytes a second; what is slower is cut and may go on
+UPLOAD_PATIENCE = env.number("UPLOAD_PATIENCE", 20)  # seconds on top of that for each piece
 UPLOAD_LIFETIME = timedelta(hours=env.number("UPLOAD_HOURS", 48))
 QUOTA_USER_BYTES = env.number("QUOTA_USER_BYTES", 20 * 1024**3)
 QUOTA_ORGANISATION_BYTES = env.number("QUOTA_ORGANISATION_BYTES", 200 * 1024**3)
@@ -192,6 +205,7 @@ CELERY_BEAT_SCHEDULE = {
     "inspections": {"task": "registry.tasks.sweep_inspections", "schedule": 20.0},
     "uploads": {"task": "registry.tasks.sweep_uploads", "schedule": 600.0},
     "previews": {"task": "inference.tasks.sweep_previews", "schedule": 20.0},
+    "audit-anchors": {"task": "governance.tasks.anchor_audit", "schedule": 900.0},
 }
 # Nothing is charged for a download here; an installation that does so says it, because licences ask.
 DOWNLOADS_ARE_PAID = env.flag("DOWNLOADS_ARE_PAID", False)
@@ -219,6 +233,7 @@ REST_FRAMEWORK = {
         "user": env.text("RATE_USER", "600/min"),
         "anon": env.text("RATE_ANON", "120/min"),
     },
+    "NUM_PROXIES": TRUSTED_PROXIES,
     "EXCEPTION_HANDLER": "config.errors.problem_handler",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",

@@ -132,10 +132,16 @@ def _apply(step: _Step, strength: float, kept: dict[int, tuple[nn.Parameter, Ten
         weights = [layer.weight for layer in step.layers]
         fused = _fused([weight.data.float() for weight in weights], step.target.swapped)
         _put(weights, step.delta.weight(fused, strength), step.target.swapped, kept)
-        if step.delta.touches_bias:
+        if _touches_bias(step):
             biases = [_bias(step, layer) for layer in step.layers]
             fused = _fused([bias.data.float() for bias in biases], step.target.swapped)
             _put(biases, step.delta.moved_bias(fused, strength), step.target.swapped, kept)
+
+
+def _touches_bias(step: _Step) -> bool:
+    """Multiplying a bias that is not there changes nothing; adding to it would be lost."""
+    has_bias = any(isinstance(getattr(layer, "bias", None), nn.Parameter) for layer in step.layers)
+    return step.delta.bias is not None or (step.delta.touches_bias and has_bias)
 
 
 def _fused(parts: list[Tensor], swapped: bool) -> Tensor:
@@ -159,8 +165,9 @@ def _put(
 
 
 def _bias(step: _Step, layer: Any) -> nn.Parameter:
-    if isinstance(layer.bias, nn.Parameter):
-        return layer.bias
+    bias = getattr(layer, "bias", None)
+    if isinstance(bias, nn.Parameter):
+        return bias
     raise AdapterError(
         f"The adapter's entry “{step.delta.name}” cannot be applied exactly.",
         f"It moves the bias of {step.target}, which has none in this base model.",

@@ -139,13 +139,15 @@ def _lent_to_one(pipe: Any, name: str, token: str, vectors: Tensor) -> Iterator[
 def _with_tokens(tokenizer: Any, token: str, count: int) -> tuple[Any, list[int]]:
     """A copy that knows `token`, `token_1`, …: the names under which diffusers expands a prompt."""
     names = [token, *(f"{token}_{index}" for index in range(1, count))]
-    longer = copy.deepcopy(tokenizer)
-    if longer.add_tokens(names) != count:
+    # `add_tokens` counts known words as added, and their vectors would be overwritten.
+    if not tokenizer.get_vocab().keys().isdisjoint(names):
         raise AdapterError(
             f"The word “{token}” cannot call the embedding.",
             "The base model's tokenizer knows this word already.",
             f"Name the embedding otherwise, for example “<{token}>”.",
         )
+    longer = copy.deepcopy(tokenizer)
+    longer.add_tokens(names)
     return longer, [int(number) for number in longer.convert_tokens_to_ids(names)]
 
 

@@ -14,7 +14,8 @@ def conditional(request: Request, data: Any) -> Response:
     """`data` under its ETag, or 304 when the caller holds it already."""
     body = json.dumps(data, cls=DjangoJSONEncoder, sort_keys=True)
     etag = quote_etag(hashlib.sha256(body.encode()).hexdigest()[:32])
-    held = parse_etags(request.headers.get("If-None-Match", ""))
+    # A proxy that compresses weakens the tag; for this comparison weak is good enough (RFC 9110, 13.1.2).
+    held = [tag.removeprefix("W/") for tag in parse_etags(request.headers.get("If-None-Match", ""))]
     response = Response(status=304) if etag in held or "*" in held else Response(data)
     response["ETag"] = etag
     response["Cache-Control"] = "private, no-cache"

@@ -8,6 +8,8 @@ from rest_framework import serializers
 
 from accounts.models import User
 from governance.policy import ASKED_USES
+from governance.serializers import ActorFactsSerializer
+from governance.strict import StrictSerializer
 from registry.models import Adapter, BaseModel, Receipt, Version, VersionFile, VersionImage
 from registry.models.adapters import ContentLevel, Visibility
 from registry.models.versions import Relation
@@ -92,7 +94,7 @@ class VersionImageSerializer(serializers.ModelSerializer[VersionImage]):
         return request.build_absolute_uri(path) if request else path
 
 
-class ParentSerializer(serializers.Serializer[Any]):
+class ParentSerializer(StrictSerializer):
     """A version that the new one was made from."""
 
     address = serializers.CharField(max_length=200, help_text="owner/name or owner/name/v/2")
@@ -170,7 +172,7 @@ class VersionSerializer(serializers.ModelSerializer[Version]):
         ]
 
 
-class DeclarationSerializer(serializers.Serializer[Any]):
+class DeclarationSerializer(StrictSerializer):
     """A new version: a finished upload and what its uploader declares about it."""
 
     upload = serializers.UUIDField(help_text="The id of a finished tus upload.")
@@ -240,13 +242,16 @@ class ReasonSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=2000)
 
 
-class GateRequestSerializer(serializers.Serializer[Any]):
+class GateRequestSerializer(StrictSerializer):
     """A use; with the digest of the terms that are accepted, a receipt and a link come back."""
 
     use = serializers.ChoiceField(choices=USES)
     organisation = serializers.CharField(max_length=39, required=False, allow_blank=True)
     accepted_terms = serializers.CharField(
         max_length=64, required=False, allow_blank=True, help_text="SHA-256 of the terms, as this call answered it."
+    )
+    facts = ActorFactsSerializer(
+        required=False, help_text="Stated for this call alone, over what is on your facts page; repeat them to accept."
     )
 
 

@@ -17,7 +17,8 @@ from rest_framework.views import APIView
 from accounts.authentication import acting_user
 from accounts.errors import NotFound, NotPermitted
 from accounts.models import Namespace
-from registry.errors import UploadRefused
+from registry.api.transfers import PatientStream, transfer_slot
+from registry.errors import TooManyTransfers, UnsupportedPiece, UnsupportedProtocol, UploadRefused
 from registry.models import Upload
 from registry.selectors.access import namespaces_for_upload
 from registry.services.uploads import CHECKSUMS, access_upload, upload_append, upload_create, upload_delete
@@ -45,14 +46,18 @@ class TusView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        if request.method != "OPTIONS" and request.headers.get("Tus-Resumable", TUS) != TUS:
-            raise UploadRefused(f"Only tus {TUS} is spoken here.", remedy="Use a client that speaks it.")
+        if request.method != "OPTIONS" and request.headers.get("Tus-Resumable") != TUS:
+            raise UnsupportedProtocol
         if request.method != "OPTIONS" and not request.user.is_authenticated:
             self.permission_denied(request)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)
         response["Tus-Resumable"] = TUS
+        if response.status_code == UnsupportedProtocol.status:
+            response["Tus-Version"] = TUS
+        if response.status_code == TooManyTransfers.status:
+            response["Retry-After"] = "5"
         response["Cache-Control"] = "no-store"
         return response
 
@@ -94,16 +99,20 @@ class TusUploadView(TusView):
 
     def patch(self, request: Request, pk: uuid.UUID) -> HttpResponse:
         if request.content_type != OFFSET_OCTETS:
-            raise UploadRefused(f"A piece is sent as {OFFSET_OCTETS}.", remedy="Set that Content-Type.")
+            raise UnsupportedPiece
         upload = access_upload(actor=acting_user(request), pk=pk)
         length = request.META.get("CONTENT_LENGTH") or None
-        upload = upload_append(
-            upload=upload,
-            offset=_whole_number(request, "Upload-Offset"),
-            stream=cast(BinaryIO, request._request),  # the body as it arrives, never held in memory
-            length=int(length) if length else None,
-            checksum=request.headers.get("Upload-Checksum", ""),
-        )
+        # The body as it arrives, never held in memory.
+        stream = PatientStream(cast(BinaryIO, request._request), request.META.get("gunicorn.socket"))
+        with transfer_slot(acting_user(request).pk, otherwise=stream.refuse):
+            upload = upload_append(
+                upload=upload,
+                offset=_whole_number(request, "Upload-Offset"),
+                stream=stream,
+                length=int(length) if length else None,
+                checksum=request.headers.get("Upload-Checksum", ""),
+            )
+        stream.check()
         return _offset_response(upload, 204)
 
     def delete(self, request: Request, pk: uuid.UUID) -> HttpResponse:

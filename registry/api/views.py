@@ -14,6 +14,7 @@ from accounts.errors import NotFound
 from accounts.models import Namespace, Organisation
 from governance.errors import GovernanceRefused
 from governance.policy import Use
+from governance.selectors import actor_facts_with
 from registry.api import serializers as s
 from registry.api.etags import conditional
 from registry.models import BaseModel
@@ -24,6 +25,7 @@ from registry.selectors.visibility import versions_readable_by
 from registry.services.adapters import adapter_update
 from registry.services.delivery import GateAnswer, gate_accept, gate_ask, link_token
 from registry.services.intake import intake
+from registry.services.publication import version_recheck
 from registry.services.ratings import adapter_rate
 from registry.services.uploads import access_upload
 from registry.services.versions import latest_statement, version_withdraw
@@ -176,6 +178,18 @@ class WithdrawView(APIView):
         return Response(s.VersionSerializer(version, context={"request": request}).data)
 
 
+class RecheckView(APIView):
+    """Ask the policy engine again about a version whose `state_detail` has the code needs-facts."""
+
+    @extend_schema(request=None, responses=s.VersionSerializer, operation_id="version_recheck")
+    def post(self, request: Request, owner: str, name: str, number: int) -> Response:
+        found = access_version(
+            actor=request.user, owner=owner, name=name, number=number, permission=AdapterPermission.CONTRIBUTE
+        )
+        version = version_recheck(version=found, actor=acting_user(request))
+        return Response(s.VersionSerializer(version, context={"request": request}).data)
+
+
 class GateView(APIView):
     """The download gate: ask with a use, then repeat the call with the digest of the terms."""
 
@@ -189,12 +203,12 @@ class GateView(APIView):
         body = s.GateRequestSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         data = body.validated_data
-        asked: dict[str, Any] = {
+        owner_of_facts = {
             "actor": acting_user(request),
             "organisation": _organisation(request, data.get("organisation", "")),
-            "version": version,
-            "use": Use(data["use"]),
         }
+        facts = actor_facts_with(**owner_of_facts, stated=data.get("facts"))
+        asked: dict[str, Any] = {**owner_of_facts, "version": version, "use": Use(data["use"]), "facts": facts}
         if data.get("accepted_terms"):
             return self._accept(request, asked, data["accepted_terms"])
         answer = gate_ask(**asked)

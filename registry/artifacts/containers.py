@@ -71,11 +71,18 @@ def _refuse_by_content(head: bytes, path: Path) -> None:
         _refuse_foreign("archive", "a tar archive")
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         _refuse_foreign("image", "a WebP picture")
-    text = head.lstrip().lower()
-    if text.startswith((b"<!doctype html", b"<html")):
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if text[:1] in {b"{", b"["}:
+        refuse(
+            "json-text",
+            "The file is JSON text.",
+            "It is a list of tensors or settings, or a site's error message, but holds no tensors itself.",
+            "Open it in an editor to see what it says, download the adapter again, and upload that.",
+        )
+    if text.startswith((b"<!doctype", b"<html", b"<head", b"<?xml", b"<error")):
         refuse(
             "web-page",
-            "The file is a web page.",
+            "The file is a web page or an error message of a site.",
             "It is what a site answers instead of a file, for example when a download needs a sign-in.",
             "Open it in a browser to see what the site said, download the adapter again, and upload that.",
         )

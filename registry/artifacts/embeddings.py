@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from registry.artifacts.keys import split_key
+from registry.artifacts.metadata import plain_word
 from registry.artifacts.tensors import TensorInfo
 
 # What a tensor's name says of its text encoder; "" where the file leaves it to the width.
@@ -39,8 +40,9 @@ def split_embeddings(
     """The vectors found, and the tensors that are none."""
     found: list[Vectors] = []
     rest: dict[str, TensorInfo] = {}
+    token = plain_word(metadata.get("token", ""))
     for key, info in tensors.items():
-        place = _place(key, info, metadata.get("token", ""), alone=len(tensors) == 1)
+        place = _place(key, info, token, alone=len(tensors) == 1)
         if place is None:
             rest[key] = info
         else:
@@ -57,10 +59,10 @@ def _place(key: str, info: TensorInfo, token: str, *, alone: bool) -> tuple[str,
     if len(shape) == 2 and shape[0] > MAX_VECTORS:
         return None
     if match := _BUNDLED.match(key):
-        return match["token"], ENCODERS.get(match["name"], "")
+        return plain_word(match["token"]), ENCODERS.get(match["name"], "")
     if key in ENCODERS:
         return token, ENCODERS[key]
     if _STRING_TO_PARAM.match(key):
         return token, ""
     is_token = re.fullmatch(r"<[^<>]+>", key) is not None or (alone and split_key(key) is None and "." not in key)
-    return (key, "") if is_token else None
+    return (plain_word(key), "") if is_token else None

@@ -13,7 +13,7 @@ UNKNOWN = "unknown"
 CROSS_ATTENTION = {96: "tinybase", 768: "sd1", 1024: "sd2", 2048: "sdxl"}
 TEXT_WIDTHS = {96: "tinybase", 768: "sd1", 1024: "sd2"}
 EMBEDDING_WIDTHS = {96: "tinybase", 768: "sd1", 1024: "sd2"}
-FLUX2_TEXT = {7680, 12288, 15360}
+FLUX1_TEXT, FLUX2_TEXT = 4096, {7680, 12288, 15360}
 FLUX1_HIDDEN, FLUX2_HIDDEN = 3072, {4096, 6144}
 SD3_HIDDEN = {1536, 2432}
 FLUX1_BLOCKS = 19  # double blocks; Qwen-Image has 60 and no single blocks
@@ -33,6 +33,14 @@ _Z_IMAGE = re.compile(r"(^|_)(context_refiner|noise_refiner)_\d+_|(^|_)layers_\d
 _WAN = re.compile(
     r"(^|_)blocks_\d+_(self_attn_[qkvo]|cross_attn_[qkvo]|cross_attn_[kv]_img|ffn_[02]|attn[12]_to_|ffn_net)"
 )
+_Z_IMAGE_INPUT = re.compile(
+    r"layers_\d+_(attention_(to_)?(q|k|v|qkv)$|feed_forward_w[13]$)|refiner_\d+_attention_(to_)?(q|k|v|qkv)$"
+)
+_TEXT_INPUT = re.compile(r"(^|_)(txt_in|context_embedder)$")
+# HunyuanVideo has blocks of FLUX.1's names and width, but calls what lies in them otherwise.
+_HUNYUAN_VIDEO = re.compile(
+    r"\.(img|txt)_attn_(qkv|proj)$|(img|txt)_mlp[._]fc[12]$|(img|txt)_mod[._]linear$|individual_token_refiner"
+)
 _JOINT = re.compile(r"transformer_blocks_(\d+)_(attn_add_[qkv]_proj|attn_to_add_out|ff_context_|norm1_context)")
 
 
@@ -45,7 +53,8 @@ class Family:
 
 
 def is_text_encoder(module: Module) -> bool:
-    return bool(_TEXT.search(module.flat)) and not _UNET.search(module.flat)
+    flat = module.flat
+    return not _UNET.search(flat) and bool(_TEXT.search(flat))  # most modules are a UNet's, and soon told
 
 
 def family_of(modules: Sequence[Module]) -> Family:
@@ -75,11 +84,25 @@ def _flux2(modules: Sequence[Module]) -> Family | None:
     for module in modules:
         if _FLUX2.search(module.flat):
             return Family("flux2", (f"Only FLUX.2 has layers such as {module.name}.",))
-        if module.flat.endswith("txt_in") and module.into in FLUX2_TEXT:
+        if _TEXT_INPUT.search(module.flat) and module.into in FLUX2_TEXT:
             return Family("flux2", (f"Its text enters at width {module.into}.",))
         if _FLUX1.search(module.flat) and module.into in FLUX2_HIDDEN:
             return Family("flux2", (f"{module.name} is {module.into} wide.",))
+        if sizes := _flux2_sizes(module):
+            return Family("flux2", (f"{module.name} has the sizes {sizes} of FLUX.2's smallest model.",))
     return None
+
+
+def _flux2_sizes(module: Module) -> str:
+    """FLUX.2's smallest model is as wide as FLUX.1, but its feed-forward layers are three times that and gated."""
+    flat, wide = module.flat, FLUX1_HIDDEN
+    if re.search(r"single_blocks_\d+_linear1$", flat) and (module.into, module.out) == (wide, 9 * wide):
+        return f"{wide} × {9 * wide}"
+    if re.search(r"single_blocks_\d+_linear2$", flat) and (module.into, module.out) == (4 * wide, wide):
+        return f"{4 * wide} × {wide}"
+    if re.search(r"double_blocks_\d+_(img|txt)_mlp_0$", flat) and (module.into, module.out) == (wide, 6 * wide):
+        return f"{wide} × {6 * wide}"
+    return ""
 
 
 def _sd3(modules: Sequence[Module]) -> Family | None:
@@ -96,7 +119,11 @@ def _sd3(modules: Sequence[Module]) -> Family | None:
 
 
 def _flux1(modules: Sequence[Module]) -> Family | None:
+    if any(_HUNYUAN_VIDEO.search(module.name) for module in modules):
+        return None
     for module in modules:
+        if _TEXT_INPUT.search(module.flat) and (module.into, module.out) == (FLUX1_TEXT, FLUX1_HIDDEN):
+            return Family("flux1", (f"Its text enters at width {module.into}.",))
         if _FLUX1.search(module.flat) or "_processor_qkv_lora" in module.flat or "_processor_proj_lora" in module.flat:
             return Family("flux1", (f"FLUX.1 has layers such as {module.name}.",))
         if _FLUX1_DIFFUSERS.search(module.flat) and module.into not in FLUX2_HIDDEN:
@@ -117,6 +144,9 @@ def _qwen(modules: Sequence[Module]) -> Family | None:
 
 def _z_image(modules: Sequence[Module]) -> Family | None:
     named = [m for m in modules if _Z_IMAGE.search(m.flat) and not is_text_encoder(m)]
+    widths = {m.into for m in named if m.into and _Z_IMAGE_INPUT.search(m.flat)}
+    if widths and Z_IMAGE_HIDDEN not in widths:
+        return None  # Lumina names its layers alike, in another width
     if any("refiner" in m.flat or m.into == Z_IMAGE_HIDDEN or "attention" in m.flat for m in named):
         return Family("z-image", (f"Z-Image has layers such as {named[0].name}.",))
     return None
@@ -176,9 +206,11 @@ RULES: tuple[Callable[[Sequence[Module]], Family | None], ...] = (
 
 def embedding_family(widths: Mapping[str, int]) -> Family:
     """The family of a Textual Inversion, by the widths of its vectors for each text encoder."""
-    if {"clip_l", "clip_g"} <= widths.keys():
+    if {"clip_l", "clip_g", "t5xxl"} <= widths.keys():
+        return Family("sd3", ("It holds vectors for three text encoders, CLIP-L, CLIP-G and T5.",))
+    if widths.keys() == {"clip_l", "clip_g"}:
         return Family("sdxl", ("It holds vectors for both text encoders, CLIP-L and CLIP-G.",))
     width = max(widths.values())
-    if len(widths) == 1 and width in EMBEDDING_WIDTHS:
+    if widths.keys() == {""} and width in EMBEDDING_WIDTHS:  # CLIP-L by its name belongs to most families
         return Family(EMBEDDING_WIDTHS[width], (f"Its vectors are {width} wide.",))
     return Family(UNKNOWN, (f"Vectors of width {width} fit more than one family or none.",))

@@ -1,8 +1,9 @@
 """Whole models that are no adapters, told by the names that only they have."""
 
+import re
 from collections.abc import Callable, Mapping
 
-from registry.artifacts.errors import refuse
+from registry.artifacts.errors import refuse, shown
 from registry.artifacts.keys import split_key
 from registry.artifacts.tensors import TensorInfo
 
@@ -21,7 +22,7 @@ FOREIGN: tuple[tuple[str, str, str, Callable[[str], bool]], ...] = (
         "full-checkpoint",
         "a full checkpoint",
         CHECKPOINT,
-        _starts("model.diffusion_model.", "cond_stage_model.", "conditioner."),
+        _starts("model.diffusion_model.", "diffusion_model.", "cond_stage_model.", "conditioner."),
     ),
     (
         "vae",
@@ -55,6 +56,8 @@ FOREIGN: tuple[tuple[str, str, str, Callable[[str], bool]], ...] = (
         CHECKPOINT,
         _starts(
             "double_blocks.",
+            "single_blocks.",
+            "single_transformer_blocks.",
             "joint_blocks.",
             "down_blocks.",
             "up_blocks.",
@@ -66,6 +69,7 @@ FOREIGN: tuple[tuple[str, str, str, Callable[[str], bool]], ...] = (
         ),
     ),
 )
+_CONTROL_NORM = re.compile(r"(^|\.)(query|key)_norm\.scale$")
 SHARE = 0.3  # of all tensors: merged files hold whole models beside adapters
 
 
@@ -73,11 +77,25 @@ def check_foreign(tensors: Mapping[str, TensorInfo]) -> None:
     """Refuse whole models; raises ArtifactRefused. Names of adapter kinds do not count, since prefixes are shared."""
     plain = [key for key in tensors if (split := split_key(key)) is None or split[1] == "weight"]
     for code, what, remedy, telling in FOREIGN:
-        count = sum(map(telling, plain))
-        if count > SHARE * len(tensors):
+        own = list(filter(telling, plain))
+        if len(own) > SHARE * len(tensors):
             refuse(
                 code,
                 f"The file is {what}, not an adapter.",
-                f"{count} of its {len(tensors)} tensors are a model's own, such as “{next(filter(telling, plain))}”.",
+                f"{len(own)} of its {len(tensors)} tensors are a model's own, such as {shown(own[0])}.",
                 remedy,
             )
+    if len(plain) < len(tensors):
+        _refuse_control_lora(tensors)
+
+
+def _refuse_control_lora(tensors: Mapping[str, TensorInfo]) -> None:
+    """Control LoRAs of FLUX carry the norms of their attention whole, which no plain LoRA does."""
+    norm = next((key for key in tensors if key.endswith("_norm.scale") and _CONTROL_NORM.search(key)), None)
+    if norm is not None:
+        refuse(
+            "control-lora",
+            "The file is a Control LoRA.",
+            f"It replaces whole layers, such as {shown(norm)}, and reads a control picture that no base model takes.",
+            "Upload adapters for the base model's own layers.",
+        )

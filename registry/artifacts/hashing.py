@@ -4,11 +4,13 @@ Each chunk goes to two threads, since hashlib, blake3 and zlib let go of the int
 """
 
 import hashlib
+import json
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import BinaryIO
 
 from blake3 import blake3
 
@@ -32,6 +34,7 @@ class FileHashes:
     crc32: str
     tensors_digest: str
     nonfinite_tensors: tuple[str, ...] = ()
+    legacy: tuple[str, ...] = ()  # what `sshs_legacy_hash` can be
 
 
 def hash_file(
@@ -50,7 +53,29 @@ def hash_file(
             done += len(chunk)
             if on_progress is not None:
                 on_progress(done)
-    return work.result(done)
+    return replace(work.result(done), legacy=_legacy_hashes(path, header))
+
+
+def _legacy_hashes(path: Path, header: Header) -> tuple[str, ...]:
+    """AutoV1 of the file as the trainer held it before it wrote its hashes: with the `ss_` metadata alone.
+
+    Source: sd-scripts, `precalculate_safetensors_hashes`. Old safetensors did not pad the header to eight bytes, so
+    there are two answers; none where the stretch would begin inside that header.
+    """
+    document: dict[str, object] = {
+        "__metadata__": {key: value for key, value in header.metadata.items() if key.startswith("ss_")}
+    }
+    for name, info in header.tensors.items():
+        document[name] = {"dtype": info.dtype, "shape": info.shape, "data_offsets": [info.start, info.end]}
+    length = len(json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode())
+    starts = [AUTOV1_START - 8 - padded for padded in (length + -length % 8, length)]
+    with path.open("rb") as file:
+        return tuple(_stretch_hash(file, header.data_start + start) for start in starts if start >= 0)
+
+
+def _stretch_hash(file: BinaryIO, start: int) -> str:
+    file.seek(start)
+    return hashlib.sha256(file.read(AUTOV1_END - AUTOV1_START)).hexdigest()[:8]
 
 
 def _chunks(path: Path) -> Iterator[memoryview]:
@@ -72,18 +97,23 @@ class _Work:
         self.sha256, self.after, self.autov1 = hashlib.sha256(), hashlib.sha256(), hashlib.sha256()
         self.blake3, self.crc32 = blake3(), 0
         self.tensors = _Tensors(self.header, self.check_values)
-        self.steps = (self._first, self._second)
+        self.steps = (self._whole, self._after, self._others, self._tensors)  # the longest first
 
-    def _first(self, chunk: memoryview, at: int) -> None:
+    def _whole(self, chunk: memoryview, at: int) -> None:
         """SHA256 of the whole, and the short stretch that AutoV1 looks at."""
         self.sha256.update(chunk)
         if at < AUTOV1_END and at + len(chunk) > AUTOV1_START:
             self.autov1.update(chunk[max(0, AUTOV1_START - at) : AUTOV1_END - at])
 
-    def _second(self, chunk: memoryview, at: int) -> None:
+    def _after(self, chunk: memoryview, at: int) -> None:
+        """SHA256 of what follows the header."""
         self.after.update(chunk[max(0, self.header.data_start - at) :] if at < self.header.data_start else chunk)
+
+    def _others(self, chunk: memoryview, at: int) -> None:
         self.blake3.update(chunk)
         self.crc32 = zlib.crc32(chunk, self.crc32)
+
+    def _tensors(self, chunk: memoryview, at: int) -> None:
         self.tensors.update(chunk, at)
 
     def result(self, size: int) -> FileHashes:

@@ -6,7 +6,7 @@ The tensors themselves are never touched; the cost depends on the header, not on
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -18,6 +18,9 @@ MAX_HEADER = 16 * 1024 * 1024  # bytes; the largest adapters of the field have h
 MAX_TENSORS = 20_000
 MAX_METADATA = 8 * 1024 * 1024  # bytes of all keys and values
 MAX_KEY = 512  # characters
+MAX_VALUES = 1_000_000  # commas and brackets: seven times what MAX_TENSORS need, and text has some of its own
+MAX_DIGITS = 20  # of a number; 64 bits have no more
+_DIGITS = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else ord(" ") for byte in range(256))
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,8 @@ def _length(first: bytes, size: int) -> int:
     return length
 
 
-def _parse(raw: bytes) -> dict[str, object]:
+def _text(raw: bytes) -> str:
+    """The header as text, if reading it cannot do harm."""
     if raw.endswith(b"\0"):
         refuse(
             "header-trailing-nul",
@@ -107,8 +111,20 @@ def _parse(raw: bytes) -> dict[str, object]:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         refuse("header-not-utf8", "The header is not UTF-8 text.", f"Byte {error.start} cannot be decoded.")
+    if raw.count(b",") + raw.count(b"[") + raw.count(b"{") > MAX_VALUES:
+        refuse(
+            "header-too-many-values",
+            "The header holds too many values.",
+            f"More than {MAX_VALUES:,} commas and brackets take much memory to read and describe no adapter.",
+            "Upload the adapter itself.",
+        )
+    return text
+
+
+def _parse(raw: bytes) -> dict[str, object]:
+    text = _text(raw)
     try:
-        document = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_integer)
+        document = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_integers(raw))
     except json.JSONDecodeError as error:
         refuse("header-not-json", "The header is not valid JSON.", f"{error.msg} at character {error.pos}.")
     except RecursionError:
@@ -142,8 +158,13 @@ def _no_constant(name: str) -> NoReturn:
     refuse("header-not-json", "The header is not valid JSON.", f"It holds {name}, which JSON does not know.")
 
 
+def _integers(raw: bytes) -> Callable[[str], int] | None:
+    """How to read whole numbers: with a look at their length only where the header has so many digits in a row."""
+    return _integer if b"0" * MAX_DIGITS in raw.translate(_DIGITS) else None
+
+
 def _integer(digits: str) -> int:
-    if len(digits) > 20:
+    if len(digits) > MAX_DIGITS:
         refuse(
             "header-number-too-large",
             "The header holds a number that is too large.",
@@ -169,6 +190,12 @@ def _metadata(block: object) -> dict[str, str]:
                 f"The metadata value of {shown(key)} is not text.",
                 "The format allows only text there; other values make loaders fail.",
             )
+        if _has_half_characters(key) or _has_half_characters(value):
+            refuse(
+                "metadata-not-unicode",
+                f"The metadata entry {shown(key)} holds half of a character.",
+                "A lone surrogate escape (\\ud800 to \\udfff) is no text, and other programs cannot open such a file.",
+            )
         total += len(key) + len(value)
     if total > MAX_METADATA:
         refuse(
@@ -180,6 +207,15 @@ def _metadata(block: object) -> dict[str, str]:
     return block
 
 
+def _has_half_characters(text: str) -> bool:
+    """Whether the text holds a surrogate without its other half, which JSON escapes can write and UTF-8 cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
 def _name(name: str) -> str:
     if len(name) > MAX_KEY:
         refuse(
@@ -187,7 +223,7 @@ def _name(name: str) -> str:
             f"A tensor name is {len(name):,} characters long.",
             f"Names have at most {MAX_KEY} characters.",
         )
-    if not name or not name.isprintable() or "/../" in f"/{name}/" or "\\" in name:
+    if not name or not name.isprintable() or (".." in name and "/../" in f"/{name}/") or "\\" in name:
         refuse(
             "key-characters",
             f"The tensor name {shown(name)} holds characters that no module has.",

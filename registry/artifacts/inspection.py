@@ -1,5 +1,6 @@
 """Inspection: what an adapter file is, found without reading the tensors it does not need."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -20,6 +21,7 @@ from registry.artifacts.layouts import layout_of
 from registry.artifacts.metadata import Claims, read_claims
 from registry.artifacts.modules import Module, read_modules
 
+MAX_ALPHA = 1e6  # trainers write at most a few thousand
 LEFTOVER_SHARE = 0.1  # more tensors of no known kind than this, and the file is not understood
 EMBEDDING = "textual-inversion"
 TRANSFORMERS = {"flux1", "flux2", "sd3", "qwen-image", "z-image", "wan"}
@@ -83,9 +85,23 @@ def _modules(handle: int, header: Header, name: str, slots: Mapping[str, str]) -
     for slot, info in tensors.items():
         if info.dtype == "BOOL":
             _check_bool(handle, header, slots[slot], slot, info.elements)
-    if "alpha" in tensors and tensors["alpha"].elements == 1:
-        alpha = read_scalar(handle, header, slots["alpha"])
+    if "alpha" in tensors:
+        alpha = _alpha(handle, header, slots["alpha"])
     return read_modules(name, tensors, alpha)
+
+
+def _alpha(handle: int, header: Header, key: str) -> float | None:
+    """The module's scale; None where it is in a number format that programs do not read either."""
+    elements = header.tensors[key].elements
+    value = read_scalar(handle, header, key) if elements == 1 else math.nan
+    if value is not None and not abs(value) <= MAX_ALPHA:  # "not" catches NaN
+        refuse(
+            "alpha-value",
+            f"The alpha {shown(key)} is {f'{elements:,} numbers' if elements > 1 else value}.",
+            "The module is scaled by it, so it has to be one number of a sane size.",
+            "Save the adapter again from an earlier checkpoint of the training.",
+        )
+    return value
 
 
 def _check_bool(handle: int, header: Header, key: str, slot: str, elements: int) -> None:
@@ -176,15 +192,22 @@ def _part(module: Module, denoiser: str) -> str:
     for number in ("2", "3"):
         if f"te{number}_" in module.flat or f"text_encoder_{number}_" in module.flat:
             return f"text_encoder_{number}"
+    if "t5xxl_" in module.flat:
+        return "text_encoder_3"
     return "text_encoder_2" if "clip_g_" in module.flat else "text_encoder"
 
 
 def compare_embedded_hashes(inspection: Inspection, hashes: FileHashes) -> list[ArtifactWarning]:
     """Where a hash that the trainer embedded is not that of the tensors."""
     found = []
-    for key in ("sshs_model_hash", "modelspec.hash_sha256"):
+    computed = {
+        "sshs_model_hash": (hashes.autov3,),
+        "modelspec.hash_sha256": (hashes.autov3,),
+        "sshs_legacy_hash": hashes.legacy,
+    }
+    for key, right in computed.items():
         embedded = inspection.embedded_hashes.get(key)
-        if embedded and embedded != hashes.autov3:
+        if embedded and right and embedded not in right:
             found.append(
                 ArtifactWarning(
                     "embedded-hash",

@@ -2,22 +2,25 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-# The first pattern that fits a name counts; the order goes from the most to the least telling.
-_LAYOUTS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (name, re.compile(pattern))
-    for name, pattern in (
-        ("xlabs", r"(double|single)_blocks\.\d+\.processor\."),
-        ("attn-processor", r"\.processor\.to_\w+_lora\.|self_attn\.to_\w+_lora\.|\.processor\."),
-        ("onetrainer", r"^lora_transformer[_.]"),
-        ("lycoris", r"^lycoris_"),
-        ("kohya", r"^(lora|oft)_(unet|te\d?|prior_te|prior_unet)[_.]"),
-        ("peft", r"^base_model\.model\.|^(unet|transformer|text_encoder(_\d)?)\.base_model\.model\."),
-        ("comfyui", r"^(model\.)?diffusion_model\.|^text_encoders\.|^(clip_[lg]|t5xxl)\."),
-        ("diffusers", r"^(unet|transformer|text_encoder(_\d)?)\."),
-        ("bfl", r"^((double|single)_blocks|joint_blocks|img_in|txt_in|final_layer)[._]"),
-        ("peft", r"\.lora_[AB](\.|$)|\.lora_magnitude_vector|\.ia3_l$|\.lora_embedding_"),
+# The first pattern that fits a name counts; the order goes from the most to the least telling. What a name has to hold
+# for the pattern to fit at all is looked for first, and a pattern that starts with ^ is tried at the start alone: of a
+# large file each name is asked about.
+_LAYOUTS: tuple[tuple[str, str, Callable[[str], object]], ...] = tuple(
+    (name, needs, re.compile(pattern).match if pattern.startswith("^") else re.compile(pattern).search)
+    for name, needs, pattern in (
+        ("xlabs", ".processor.", r"(double|single)_blocks\.\d+\.processor\."),
+        ("attn-processor", ".processor.", r"\.processor\."),
+        ("attn-processor", "self_attn.to_", r"self_attn\.to_\w+_lora\."),
+        ("onetrainer", "lora_transformer", r"^lora_transformer[_.]"),
+        ("lycoris", "lycoris_", r"^lycoris_"),
+        ("kohya", "", r"^(lora|oft)_(unet|te\d?|prior_te|prior_unet)[_.]"),
+        ("peft", "base_model.model.", r"^((unet|transformer|text_encoder(_\d)?)\.)?base_model\.model\."),
+        ("comfyui", "", r"^((model\.)?diffusion_model|text_encoders|clip_[lg]|t5xxl)\."),
+        ("diffusers", "", r"^(unet|transformer|text_encoder(_\d)?)\."),
+        ("bfl", "", r"^((double|single)_blocks|joint_blocks|img_in|txt_in|final_layer)[._]"),
+        ("peft", ".", r"\.lora_[AB](\.|$)|\.lora_magnitude_vector|\.ia3_l$|\.lora_embedding_"),
     )
 )
 PLAIN = "plain"  # module names without any program's prefix
@@ -30,4 +33,7 @@ def layout_of(keys: Iterable[str]) -> str:
 
 
 def _layout(key: str) -> str:
-    return next((name for name, pattern in _LAYOUTS if pattern.search(key)), PLAIN)
+    for name, needs, fits in _LAYOUTS:
+        if needs in key and fits(key):
+            return name
+    return PLAIN

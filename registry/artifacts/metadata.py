@@ -24,6 +24,8 @@ KEPT = frozenset(
 MAX_KEPT = 4_000  # characters of one value; bucket and dataset tables can be megabytes
 MAX_TAGS = 200
 MAX_TRIGGERS = 20
+MAX_WORD = 100  # characters of a tag or trigger word
+MAX_COUNT = 10**9
 _FOLDER = re.compile(r"^\d+_(?P<name>.+)$")
 _ARCHITECTURES = (
     ("stable-diffusion-xl", "sdxl"),
@@ -32,6 +34,7 @@ _ARCHITECTURES = (
     ("stable-diffusion-3", "sd3"),
     ("sd3", "sd3"),
     ("flux-2", "flux2"),
+    ("flux.2", "flux2"),
     ("flux2", "flux2"),
     ("flux", "flux1"),
     ("qwen", "qwen-image"),
@@ -42,7 +45,9 @@ _ARCHITECTURES = (
 _VERSIONS = (
     ("sdxl", "sdxl"),
     ("sd_v1", "sd1"),
+    ("sd_1", "sd1"),
     ("sd_v2", "sd2"),
+    ("sd_2", "sd2"),
     ("sd3", "sd3"),
     ("flux2", "flux2"),
     ("flux", "flux1"),
@@ -64,7 +69,8 @@ class Claims:
 
 
 def read_claims(metadata: Mapping[str, str]) -> Claims:
-    """All that the metadata claims; what cannot be read is left out."""
+    """All that the metadata claims; what cannot be read is left out, and NUL, which no database keeps as text."""
+    metadata = {key: value.replace("\0", "") for key, value in metadata.items()}
     tags, folders = _tag_frequency(metadata.get("ss_tag_frequency", ""))
     return Claims(
         training={key: value[:MAX_KEPT] for key, value in sorted(metadata.items()) if key in KEPT and value},
@@ -93,17 +99,29 @@ def _tag_frequency(text: str) -> tuple[Counter[str], list[str]]:
     for folder, counts in table.items():
         folders.append(folder)
         if isinstance(counts, dict):
-            tags.update({tag.strip(): n for tag, n in counts.items() if type(n) is int and n > 0 and tag.strip()})
+            tags.update(
+                {
+                    word: min(n, MAX_COUNT)
+                    for tag, n in counts.items()
+                    if type(n) is int and n > 0 and (word := plain_word(tag))
+                }
+            )
     return tags, folders
+
+
+def plain_word(text: str) -> str:
+    """A tag or trigger word in one line and of a sane length; empty where it is not printable."""
+    word = " ".join(text.split())[:MAX_WORD].strip()
+    return word if word.isprintable() else ""
 
 
 def _trigger_words(metadata: Mapping[str, str], folders: list[str]) -> tuple[str, ...]:
     """The trigger phrase where one is stated, else the names of kohya's `10_token class` folders."""
     phrase = metadata.get("modelspec.trigger_phrase", "")
-    words = [word.strip() for word in phrase.split(",")] if phrase.strip() else []
+    words = phrase.split(",") if phrase.strip() else []
     if not words:
-        words = [match["name"].strip() for folder in folders if (match := _FOLDER.match(folder))]
-    return tuple(dict.fromkeys(word[:100] for word in words if word and word.isprintable()))[:MAX_TRIGGERS]
+        words = [match["name"] for folder in folders if (match := _FOLDER.match(folder))]
+    return tuple(dict.fromkeys(word for text in words if (word := plain_word(text))))[:MAX_TRIGGERS]
 
 
 def _hashes(metadata: Mapping[str, str]) -> dict[str, str]:
@@ -121,7 +139,7 @@ def _families(metadata: Mapping[str, str]) -> dict[str, str]:
     version = metadata.get("ss_base_model_version", "").lower()
     if family := next((family for mark, family in _VERSIONS if version.startswith(mark)), None):
         found["ss_base_model_version"] = family
-    elif metadata.get("ss_v2", "").lower() == "true":
+    if metadata.get("ss_v2", "").lower() == "true":
         found["ss_v2"] = "sd2"
     return found
 

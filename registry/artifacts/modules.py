@@ -5,16 +5,18 @@ Shapes are those of LyCORIS 4.1, PEFT and sd-scripts; `out`, `in` and `k` are th
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
+from typing import NamedTuple
 
 from registry.artifacts.errors import refuse, shown
 from registry.artifacts.tensors import TensorInfo
 
 Shapes = Mapping[str, tuple[int, ...]]
+_Proof = tuple[str, int | None, int | None, int | None, bool]  # of a Module, all between name and alpha
 
 
-@dataclass(frozen=True)
-class Module:
+class Module(NamedTuple):
     """What one module of the adapter is; `rank`, `into` and `out` are None where the kind does not tell them."""
 
     name: str
@@ -43,6 +45,10 @@ class _Kind:
 
 class _Mismatch(ValueError):
     """Two tensors of a module do not fit together, or one is missing."""
+
+
+class _Incomplete(ValueError):
+    """Tensors are left that make up no kind; it names their slots."""
 
 
 def _agree(what: str, *values: int) -> int:
@@ -121,7 +127,7 @@ def _oft(shapes: Shapes) -> tuple[int, None, int]:
 
 
 def _full(shapes: Shapes) -> tuple[None, int | None, int]:
-    shape = shapes.get("diff") or shapes.get("set_weight") or shapes["diff_b"]
+    shape = next(shapes[slot] for slot in ("diff", "set_weight", "diff_b") if slot in shapes)
     return None, shape[1] if len(shape) > 1 else None, shape[0] if shape else 1
 
 
@@ -173,42 +179,53 @@ KINDS: tuple[_Kind, ...] = tuple(
 
 def read_modules(name: str, tensors: Mapping[str, TensorInfo], alpha: float | None) -> list[Module]:
     """The module's kinds (nearly always one); raises ArtifactRefused where its tensors do not make it up."""
-    shapes = {slot: info.shape for slot, info in tensors.items()}
-    if "reshape_weight" in shapes:
+    if "reshape_weight" in tensors:
         refuse(
             "control-lora",
             f"The module {shown(name)} changes the shape of its layer.",
             "This is a Control LoRA: it works only inside a control network, and no base model has a place for it.",
             "Upload adapters for the base model's own layers.",
         )
-    found: list[Module] = []
-    left = dict(shapes)
-    for kind in KINDS:
-        if kind.tell in left:
-            found.append(_read(name, kind, left, alpha))
-            left = {slot: shape for slot, shape in left.items() if slot not in kind.slots}
-    if left:
-        refuse(
-            "module-incomplete",
-            f"The module {shown(name)} holds only {', '.join(sorted(left))}{' besides' if found else ''}.",
-            "Its factors are missing, so the module would do nothing or something else than was trained.",
-            "Export the adapter again; the file was probably cut apart by a tool.",
-        )
-    return found
-
-
-def _read(name: str, kind: _Kind, shapes: Shapes, alpha: float | None) -> Module:
     try:
-        rank, into, out = kind.read(shapes)
-    except (_Mismatch, IndexError) as error:
+        proven = _prove(tuple((slot, info.shape) for slot, info in tensors.items()))
+    except _Mismatch as error:
         refuse(
             "module-mismatch",
             f"The tensors of the module {shown(name)} do not fit together.",
-            f"As {kind.name.upper()} {error}.",
+            f"As {error}.",
             "Export the adapter again from the trainer that made it.",
         )
+    except _Incomplete as error:
+        refuse(
+            "module-incomplete",
+            f"The module {shown(name)} holds only {error}.",
+            "Its factors are missing, so the module would do nothing or something else than was trained.",
+            "Export the adapter again; the file was probably cut apart by a tool.",
+        )
+    return [Module(name, *proof, alpha) for proof in proven]
+
+
+@lru_cache(maxsize=4096)  # a file has thousands of modules, and a few dozen sorts of them
+def _prove(tensors: tuple[tuple[str, tuple[int, ...]], ...]) -> tuple[_Proof, ...]:
+    """What makes up a module of these slots and shapes, under any name; raises _Mismatch or _Incomplete."""
+    found: list[_Proof] = []
+    left = dict(tensors)
+    for kind in KINDS:
+        if kind.tell in left:
+            found.append(_read(kind, left))
+            left = {slot: shape for slot, shape in left.items() if slot not in kind.slots}
+    if left:
+        raise _Incomplete(f"{', '.join(sorted(left))}{' besides' if found else ''}")
+    return tuple(found)
+
+
+def _read(kind: _Kind, shapes: Shapes) -> _Proof:
+    try:
+        rank, into, out = kind.read(shapes)
+    except (_Mismatch, IndexError) as error:
+        raise _Mismatch(f"{kind.name.upper()} {error}") from error
     kernel = _has_kernel(shapes)
-    return Module(name, _named(kind.name, shapes, kernel), rank, into, out, kernel, alpha)
+    return _named(kind.name, shapes, kernel), rank, into, out, kernel
 
 
 def _named(kind: str, shapes: Shapes, kernel: bool) -> str:

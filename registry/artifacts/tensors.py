@@ -2,19 +2,20 @@
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
+from typing import NamedTuple, NoReturn
 
 from registry.artifacts.dtypes import BITS
 from registry.artifacts.errors import refuse, shown
 
 FIELDS = frozenset({"dtype", "shape", "data_offsets"})
 MAX_DIMENSIONS = 8
+_WHOLE = frozenset({int})  # and not bool, which isinstance would let through
 MAX_ELEMENTS = 2**48  # far above any model, far below what overflows 64 bits
 
 
-@dataclass(frozen=True)
-class TensorInfo:
+class TensorInfo(NamedTuple):
     """What the header says of one tensor; `start` and `end` are bytes after the header."""
 
     dtype: str
@@ -35,18 +36,8 @@ def tensor_info(name: str, entry: object) -> TensorInfo:
             f"The entry of {shown(name)} is not an object.",
             "Each tensor is described by dtype, shape and data_offsets.",
         )
-    if missing := sorted(FIELDS - entry.keys()):
-        refuse(
-            "entry-field-missing",
-            f"The entry of {shown(name)} lacks {', '.join(missing)}.",
-            "Without it the tensor cannot be found in the file.",
-        )
-    if extra := sorted(entry.keys() - FIELDS):
-        refuse(
-            "entry-field-extra",
-            f"The entry of {shown(name)} has the unknown field {shown(extra[0])}.",
-            "The format knows dtype, shape and data_offsets; anything else can hide data.",
-        )
+    if entry.keys() != FIELDS:
+        _refuse_fields(name, entry)
     dtype = entry["dtype"]
     if not isinstance(dtype, str) or dtype not in BITS:
         refuse(
@@ -54,54 +45,79 @@ def tensor_info(name: str, entry: object) -> TensorInfo:
             f"The tensor {shown(name)} has the unknown number format {shown(str(dtype))}.",
             "No program could read its values.",
         )
-    shape = _shape(name, entry["shape"])
-    start, end = _offsets(name, entry["data_offsets"])
-    bits = prod(shape) * BITS[dtype]
-    if bits % 8 or bits // 8 != end - start:
-        refuse(
-            "size-mismatch",
-            f"The tensor {shown(name)} has the wrong size.",
-            f"Shape {list(shape)} in {dtype} takes {bits / 8:,.0f} bytes, but {end - start:,} are reserved.",
-        )
-    return TensorInfo(dtype, shape, start, end)
-
-
-def _shape(name: str, shape: object) -> tuple[int, ...]:
-    if not isinstance(shape, list) or not all(type(size) is int for size in shape):
+    shape = entry["shape"]
+    if not isinstance(shape, list) or not _WHOLE.issuperset(map(type, shape)):
         refuse(
             "shape-not-integers",
             f"The shape of {shown(name)} is not a list of integers.",
             "Sizes are whole numbers.",
         )
+    sizes = tuple(shape)
+    bits = _bits(dtype, sizes)
+    if bits is None:
+        _refuse_shape(name, shape)
+    start, end = _offsets(name, entry["data_offsets"])
+    if bits != 8 * (end - start):
+        refuse(
+            "size-mismatch",
+            f"The tensor {shown(name)} has the wrong size.",
+            f"Shape {shape} in {dtype} takes {bits / 8:,.0f} bytes, but {end - start:,} are reserved.",
+        )
+    return TensorInfo(dtype, sizes, start, end)
+
+
+@lru_cache(maxsize=1024)  # a file has thousands of tensors in a few dozen shapes
+def _bits(dtype: str, shape: tuple[int, ...]) -> int | None:
+    """How many bits a tensor has; None where no tensor may have such a shape."""
+    if len(shape) > MAX_DIMENSIONS or (shape and min(shape) <= 0):
+        return None
+    elements = prod(shape)
+    return elements * BITS[dtype] if elements <= MAX_ELEMENTS else None
+
+
+def _refuse_fields(name: str, entry: Mapping[str, object]) -> NoReturn:
+    if missing := sorted(FIELDS - entry.keys()):
+        refuse(
+            "entry-field-missing",
+            f"The entry of {shown(name)} lacks {', '.join(missing)}.",
+            "Without it the tensor cannot be found in the file.",
+        )
+    extra = sorted(entry.keys() - FIELDS)
+    refuse(
+        "entry-field-extra",
+        f"The entry of {shown(name)} has the unknown field {shown(extra[0])}.",
+        "The format knows dtype, shape and data_offsets; anything else can hide data.",
+    )
+
+
+def _refuse_shape(name: str, shape: list[int]) -> NoReturn:
     if len(shape) > MAX_DIMENSIONS:
         refuse(
             "too-many-dimensions",
             f"The tensor {shown(name)} has {len(shape)} dimensions.",
             f"No layer has more than {MAX_DIMENSIONS}; such shapes crash programs that load them.",
         )
-    if any(size < 0 for size in shape):
+    if min(shape) < 0:
         refuse(
             "shape-negative",
             f"The tensor {shown(name)} has a negative size.",
             f"Its shape is {shape[:MAX_DIMENSIONS]}.",
         )
-    if any(size == 0 for size in shape):
+    if 0 in shape:
         refuse(
             "zero-dimension",
             f"The tensor {shown(name)} has a dimension of size 0.",
             "It holds no values, whatever its other sizes claim.",
         )
-    if prod(shape) > MAX_ELEMENTS:
-        refuse(
-            "shape-overflow",
-            f"The tensor {shown(name)} claims more elements than any file holds.",
-            f"Its shape is {shape}.",
-        )
-    return tuple(shape)
+    refuse(
+        "shape-overflow",
+        f"The tensor {shown(name)} claims more elements than any file holds.",
+        f"Its shape is {shape}.",
+    )
 
 
 def _offsets(name: str, offsets: object) -> tuple[int, int]:
-    if not isinstance(offsets, list) or len(offsets) != 2 or not all(type(at) is int for at in offsets):
+    if not isinstance(offsets, list) or len(offsets) != 2 or not _WHOLE.issuperset(map(type, offsets)):
         refuse(
             "offsets-not-integers",
             f"The data_offsets of {shown(name)} are not two integers.",
@@ -126,20 +142,20 @@ def _offsets(name: str, offsets: object) -> tuple[int, int]:
 def check_layout(tensors: Mapping[str, TensorInfo], data_bytes: int) -> None:
     """The tensors must tile the data exactly: no overlap, no hole, nothing behind, nothing cut off."""
     position, before = 0, ""
-    for name, info in sorted(tensors.items(), key=lambda item: (item[1].start, item[1].end)):
-        if info.start < position:
+    for start, end, name in sorted((info.start, info.end, name) for name, info in tensors.items()):
+        if start < position:
             refuse(
                 "overlap",
                 f"The tensors {shown(before)} and {shown(name)} overlap.",
-                f"{shown(name)} starts at byte {info.start:,}, but {shown(before)} ends at {position:,}.",
+                f"{shown(name)} starts at byte {start:,}, but {shown(before)} ends at {position:,}.",
             )
-        if info.start > position:
+        if start > position:
             refuse(
                 "hole",
-                f"{info.start - position:,} bytes in front of {shown(name)} belong to no tensor.",
+                f"{start - position:,} bytes in front of {shown(name)} belong to no tensor.",
                 "Such gaps can hide other content.",
             )
-        position, before = info.end, name
+        position, before = end, name
     if position > data_bytes:
         refuse(
             "truncated",

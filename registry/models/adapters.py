@@ -27,6 +27,13 @@ class ContentLevel(models.TextChoices):
     MATURE = "mature", "Mature"
 
 
+class Boxed(models.Func):
+    """A text column as a list of one, which an inverted index can hold beside words and tags."""
+
+    template = "(ARRAY[%(expressions)s])"
+    output_field = ArrayField(models.CharField(max_length=80))
+
+
 class Tag(models.Model):
     name = models.CharField(max_length=40, unique=True)
 
@@ -74,13 +81,27 @@ class Adapter(models.Model):
             ),
         ]
         indexes = [
-            GinIndex(fields=["search"], name="adapter_search"),
+            # One index for words and choices together: it finds what has all of them without looking at what has one.
+            # Without the list of pending entries, which every search would read through.
+            GinIndex(
+                F("search"),
+                F("tag_names"),
+                F("permitted_uses"),
+                Boxed("family"),
+                Boxed("kind"),
+                Boxed("content_level"),
+                name="adapter_matches",
+                fastupdate=False,
+            ),
             models.Index(F("published_at").desc(), F("id").desc(), name="adapter_newest", condition=LISTED),
             models.Index(F("download_count").desc(), F("id").desc(), name="adapter_downloads", condition=LISTED),
             models.Index(F("rating").desc(), F("id").desc(), name="adapter_rating", condition=LISTED),
             models.Index("family", F("published_at").desc(), F("id").desc(), name="adapter_family", condition=LISTED),
             models.Index("kind", F("published_at").desc(), F("id").desc(), name="adapter_kind", condition=LISTED),
-            GinIndex(fields=["permitted_uses", "tag_names"], name="adapter_arrays"),
+            models.Index(
+                "owner", F("published_at").desc(), F("id").desc(), name="adapter_inside", condition=Q(listed=False)
+            ),
+            models.Index("owner", F("published_at").desc(), F("id").desc(), name="adapter_owner", condition=LISTED),
         ]
 
     def __str__(self) -> str:

@@ -1,14 +1,17 @@
 """Fetching and authorising in one call. What is absent and what may not be read give the same answer."""
 
+from dataclasses import dataclass
+
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Case, F, Q, QuerySet, Value, When
 
 from accounts.errors import NotFound, NotPermitted
 from accounts.models import Membership, Namespace, User
 from accounts.permissions import Role
 from registry.models import Adapter, Receipt, Version
-from registry.models.adapters import Visibility
+from registry.models.adapters import LISTED, Visibility
 from registry.permissions import ROLE_PERMISSIONS, AdapterPermission, AdapterRole
+from registry.selectors.matching import Part
 from registry.selectors.visibility import (
     FACE,
     MANAGING_ROLES,
@@ -33,9 +36,10 @@ def adapter_roles(actor: Actor, adapter: Adapter) -> frozenset[AdapterRole]:
     """Every role that `actor` has towards `adapter`; their permissions add up."""
     roles: set[AdapterRole] = set()
     role = membership_role(actor, adapter.owner)
-    if role is not None and _admits(role, adapter, actor):
-        roles.add(role)
-    if adapter.visibility == Visibility.PUBLIC and adapter.versions.filter(FACE).exists():
+    shown = adapter.versions.filter(FACE).exists()
+    if role is not None and _admits(role, adapter, actor) and (shown or role is not AdapterRole.READER):
+        roles.add(role)  # a reader reads the published face, as the public does
+    if adapter.visibility == Visibility.PUBLIC and shown:
         roles.add(AdapterRole.PUBLIC)
     if isinstance(actor, User) and actor.is_moderator and _concerns_moderators(adapter):
         roles.add(AdapterRole.MODERATOR)
@@ -52,7 +56,7 @@ def _admits(role: AdapterRole, adapter: Adapter, actor: User | AnonymousUser) ->
 def _concerns_moderators(adapter: Adapter) -> bool:
     if adapter.visibility == Visibility.PUBLIC:
         return True
-    return adapter.versions.filter(state__in=NEEDS_A_MODERATOR).exists()
+    return adapter.versions.filter(NEEDS_A_MODERATOR).exists()
 
 
 def adapter_permissions(actor: Actor, adapter: Adapter) -> frozenset[AdapterPermission]:
@@ -119,18 +123,38 @@ def _authorised_version(actor: Actor, version: Version | None, permission: Adapt
 
 def adapters_visible_to(actor: Actor) -> QuerySet[Adapter]:
     """Everything `actor` may find: what is listed, and what is published inside their own walls."""
-    listed = Q(listed=True)
+    inside = _inside(actor)
+    return Adapter.objects.filter(LISTED if inside is None else LISTED | (inside.published & inside.admitted))
+
+
+def adapters_visible_apart(actor: Actor) -> list[Part]:
+    """The same in parts that do not overlap: an index can walk each in order, and none their union."""
+    listed = Adapter.objects.filter(LISTED)
+    parts, inside = [Part(rows=listed, outline=listed)], _inside(actor)
+    if inside is not None:
+        outline = Adapter.objects.filter(inside.published, listed=False)
+        parts.append(Part(rows=outline.filter(inside.admitted), outline=outline))
+    return parts
+
+
+@dataclass(frozen=True)
+class _Inside:
+    """What is published under the names that somebody belongs to, and what of it admits them."""
+
+    published: Q
+    admitted: Q
+
+
+def _inside(actor: Actor) -> _Inside | None:
+    """None for strangers. The names are looked up first: how many rows a subquery admits, the database cannot know."""
     if not isinstance(actor, User):
-        return Adapter.objects.filter(listed)
-    inside = Exists(Membership.objects.filter(user=actor, organisation_id=OuterRef("owner__organisation_id")))
-    managing = Exists(
-        Membership.objects.filter(
-            user=actor, organisation_id=OuterRef("owner__organisation_id"), role__in=MANAGING_ROLES
-        )
-    )
-    own = Q(owner__user=actor) | Q(created_by=actor) & inside
-    shared = Q(visibility__in=[Visibility.PUBLIC, Visibility.ORGANISATION]) & inside
-    return Adapter.objects.filter(listed | Q(published_at__isnull=False) & (own | shared | managing))
+        return None
+    names = Namespace.objects.filter(Q(user=actor) | Q(organisation__memberships__user=actor))
+    role = Case(When(user=actor, then=Value(Role.OWNER.value)), default=F("organisation__memberships__role"))
+    roles: dict[int, str] = dict(names.values_list("pk", role))
+    managed = [pk for pk, role in roles.items() if role in MANAGING_ROLES]
+    not_private = Q(visibility__in=[Visibility.PUBLIC, Visibility.ORGANISATION]) | Q(created_by=actor)
+    return _Inside(Q(published_at__isnull=False, owner__in=list(roles)), Q(owner__in=managed) | not_private)
 
 
 def namespaces_for_upload(actor: User) -> QuerySet[Namespace]:

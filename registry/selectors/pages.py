@@ -5,13 +5,21 @@ from typing import Any
 from django.conf import settings
 
 from accounts.models import User
+from governance.policy import Outcome, Use, UseRequest, decide
+from governance.rulebook import current_ruleset
 from registry.forms import USE_LABELS, RatingForm
-from registry.models import Adapter, Lineage, Version
+from registry.models import Adapter, Lineage, Version, VersionFile
 from registry.permissions import AdapterPermission as P
 from registry.selectors.access import Actor, adapter_permissions, may_rate
 from registry.selectors.visibility import images_readable_by, version_readable, versions_readable_by
-from registry.snippets import usage_snippets
-from registry.states import MEANINGS, VersionState
+from registry.services.policy import version_components
+from registry.snippets import Snippet, usage_snippets
+from registry.states import MEANINGS, TOMBSTONES, VersionState
+
+# What nobody may use any more, or ever could.
+GONE = TOMBSTONES | {VersionState.REFUSED}
+MAX_DIGITS = 18  # of a number that the database can hold
+PREVIEWED = frozenset({VersionState.PUBLISHED, VersionState.IN_REVIEW})
 
 
 def adapter_page(*, actor: Actor, adapter: Adapter) -> dict[str, Any]:
@@ -49,16 +57,23 @@ def _rating_form(actor: Actor, adapter: Adapter) -> RatingForm | None:
     return RatingForm(initial={"stars": given.stars} if given else None)
 
 
-def upload_initial(*, actor: User, owner: str, name: str) -> dict[str, Any]:
+def adapter_to_extend(*, actor: User, owner: str, name: str) -> Adapter | None:
+    """The adapter to which an upload under this owner (its id) and name adds a version; None for a new one."""
+    if not owner.isdecimal() or len(owner) > MAX_DIGITS:
+        return None
+    adapter = Adapter.objects.select_related("owner").filter(owner=int(owner), name=name.replace("\0", "")).first()
+    if adapter is None or P.CONTRIBUTE not in adapter_permissions(actor, adapter):
+        return None
+    return adapter
+
+
+def upload_initial(*, adapter: Adapter | None, owner: str, name: str) -> dict[str, Any]:
     """What the upload form holds at first: for a new version, what was declared about the one before."""
     initial: dict[str, Any] = {"owner": owner, "name": name}
-    if not owner.isdigit():
+    if adapter is None:
         return initial
-    adapter = Adapter.objects.select_related("owner").filter(owner=int(owner), name=name).first()
-    if adapter is None or P.CONTRIBUTE not in adapter_permissions(actor, adapter):
-        return initial
-    before = adapter.versions.select_related("base_model").first()
     initial |= {"title": adapter.title, "visibility": adapter.visibility, "content_level": adapter.content_level}
+    before = adapter.versions.select_related("base_model").first()
     return initial | (_declared(before) if before else {})
 
 
@@ -77,6 +92,7 @@ def version_page(*, actor: Actor, version: Version) -> dict[str, Any]:
     adapter = version.adapter
     context = _frame(actor, adapter)
     state = VersionState(version.state)
+    images = _rows(actor, version)
     file = version.files.filter(is_primary=True).first()
     context |= {
         "version": version,
@@ -84,13 +100,15 @@ def version_page(*, actor: Actor, version: Version) -> dict[str, Any]:
         "state_meaning": MEANINGS[state],
         "file": file,
         "inspection": version.inspection,
-        "images": _rows(actor, version),
+        "images": images,
+        "shows_previews": bool(images or (version.inspection and state in PREVIEWED)) and state not in TOMBSTONES,
         "licence_card": licence_card(version),
         "parents": _visible_parents(actor, version),
         "descendants": _visible_descendants(actor, version),
         "duplicate_of": _visible(actor, version.duplicate_of),
-        "snippets": usage_snippets(version=version, filename=file.path, site=settings.PUBLIC_URL) if file else [],
-        "is_tombstone": state in {VersionState.WITHDRAWN, VersionState.TAKEN_DOWN},
+        "snippets": _snippets(version, file) if file and state not in GONE else [],
+        "is_gone": state in GONE,
+        "is_tombstone": state in TOMBSTONES,
         "is_taken_down": state is VersionState.TAKEN_DOWN,
         "downloadable": state is VersionState.PUBLISHED,
         "decision": _decision(version) if context["sees_inside"] else None,
@@ -138,4 +156,17 @@ def licence_card(version: Version) -> dict[str, Any]:
     """Each use with its answer and what narrowed it, as computed when the version was inspected."""
     uses = version.permissions.get("uses", {})
     rows = [{"use": use, "label": label, **uses[use]} for use, label in USE_LABELS.items() if use in uses]
+    _add_grants(version, [row for row in rows if row["outcome"] == Outcome.ALLOW])
     return {"licence_id": version.licence_id, "base": version.base_model, "rows": rows}
+
+
+def _add_grants(version: Version, rows: list[dict[str, Any]]) -> None:
+    """The clauses by which each of these uses is allowed; what is kept names only what narrows."""
+    components = version_components(version) if rows else ()
+    for row in rows:
+        decision = decide(UseRequest(Use(row["use"]), components), current_ruleset())
+        row["granted_by"] = [reason.to_json() for reason in decision.reasons if reason.outcome is Outcome.ALLOW]
+
+
+def _snippets(version: Version, file: VersionFile) -> list[Snippet]:
+    return usage_snippets(version=version, filename=file.path, site=settings.PUBLIC_URL)

@@ -4,23 +4,30 @@ import base64
 import binascii
 import json
 import re
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import reduce
+from operator import and_
 from typing import Any
 
 from django.contrib.postgres.search import SearchQuery, SearchRank
-from django.db.models import Count, F, Func, Q, QuerySet
+from django.db.models import F, Func, Q, QuerySet
 from django.db.models.fields import FloatField
 
+from accounts.models import Namespace
 from registry.errors import RegistryError
-from registry.models import Adapter
-from registry.selectors.access import Actor, adapters_visible_to
+from registry.models import Adapter, BaseModel
+from registry.selectors.access import adapters_visible_apart
+from registry.selectors.matching import NEWEST, Place, Wanted, behind, first_matches, from_place, not_behind
+from registry.selectors.visibility import Actor
 
 PAGE = 24
 MAX_PAGE = 100
-SORTS = ("newest", "downloads", "rating", "relevance")
-# Facets and relevance look at this many candidates at most, so that a word on every page stays fast.
-CANDIDATES = 2000
+ORDERS = {"newest": "published_at", "downloads": "download_count", "rating": "rating", "relevance": "rank"}
+SORTS = tuple(ORDERS)
+# Facets and relevance look at this many matches, the newest, so that a word that everybody writes stays fast.
+CANDIDATES = 1000
 WORD = re.compile(r"[^\W_]+(?:[-.][^\W_]+)*", re.UNICODE)
 
 
@@ -67,32 +74,110 @@ class Page:
 
     adapters: list[Adapter]
     next_cursor: str = ""
-    facets: dict[str, list[Facet]] = field(default_factory=dict)
-    capped: bool = False  # the facet counts stopped at CANDIDATES
+
+
+def search_words(text: str) -> list[SearchQuery]:
+    """Every one of these must occur, the last letters of each may be missing."""
+    words = dict.fromkeys(WORD.findall(text.lower())[:12])
+    return [SearchQuery(f"'{word}':*", search_type="raw", config="simple") for word in words]
 
 
 def search_query(text: str) -> SearchQuery | None:
-    """Every word must occur, the last letters of each may be missing; None when there is no word."""
-    words = WORD.findall(text.lower())[:12]
-    if not words:
-        return None
-    return SearchQuery(" & ".join(f"'{word}':*" for word in words), search_type="raw", config="simple")
+    """All words in one; None when there is no word."""
+    words = search_words(text)
+    return reduce(and_, words) if words else None
 
 
 def adapter_search(*, actor: Actor, query: AdapterQuery) -> Page:
-    """One page of what `actor` may see and `query` asks for."""
-    rows = _narrowed(adapters_visible_to(actor), query)
+    """One page of what `actor` may see and `query` asks for; by relevance, of the newest CANDIDATES of it."""
+    return _page(_Matches(actor), query)
+
+
+def adapter_facets(*, actor: Actor, query: AdapterQuery, limit: int = 12) -> tuple[dict[str, list[Facet]], bool]:
+    """Counts per facet, each over the search without that facet's own choice; True when they were capped.
+
+    Counted are the newest CANDIDATES matches, so every count is exact where there are no more.
+    """
+    return _facets(_Matches(actor), query, limit)
+
+
+def adapter_browse(*, actor: Actor, query: AdapterQuery) -> tuple[Page, dict[str, list[Facet]], bool]:
+    """Both at once, with the matches looked up once."""
+    matches = _Matches(actor)
+    return _page(matches, query), *_facets(matches, query, limit=12)
+
+
+class _Matches:
+    """The first matches of searches over everything that one person may see."""
+
+    def __init__(self, actor: Actor) -> None:
+        self._parts = adapters_visible_apart(actor)
+        self._newest: dict[tuple[AdapterQuery, Place | None], list[tuple[Any, ...]]] = {}
+
+    def first(
+        self, query: AdapterQuery, *, key: str, most: int, among: Q | None = None, columns: tuple[str, ...] = ()
+    ) -> list[tuple[Any, ...]]:
+        """`key`, id and `columns` of the first `most` matches, in falling order of key and id."""
+        found: list[tuple[Any, ...]] = []
+        wanted = _wanted(query)
+        for part in self._parts:
+            narrowed = part.filter(among) if among else part
+            if len(found) == most:  # the parts before have as many, so only what comes before their last can count
+                narrowed = narrowed.filter(not_behind(key, found[-1][:2]))
+            found += first_matches(narrowed, wanted=wanted, key=key, most=most, columns=columns)
+            found = sorted(found, key=lambda row: row[:2], reverse=True)[:most]
+        return found
+
+    def candidates(self, query: AdapterQuery, since: Place | None = None) -> list[tuple[Any, ...]]:
+        """What facets count and relevance ranks, and one more when there is more; from a place on if that is given."""
+        plain = replace(query, sort="", cursor="", limit=0)
+        if (plain, since) not in self._newest:
+            among = from_place(NEWEST, since) if since else None
+            columns = tuple(FACETS.values())
+            self._newest[plain, since] = self.first(
+                query, key=NEWEST, most=CANDIDATES + 1, among=among, columns=columns
+            )
+        return self._newest[plain, since]
+
+
+def _page(matches: _Matches, query: AdapterQuery) -> Page:
     query = _effective_sort(query)
-    ordered, keys = _ordered(rows, query)
     limit = max(1, min(query.limit, MAX_PAGE))
-    found = list(
-        _after(ordered, keys, query.cursor).select_related(
-            "owner__user", "owner__organisation", "base_model", "latest"
-        )[: limit + 1]
-    )
+    place, since = _read_cursor(query) if query.cursor else (None, None)
+    if query.sort == "relevance":
+        candidates = matches.candidates(query, since)[:CANDIDATES]
+        # Where the candidates begin goes with the cursor: rows added later are none, and move nothing.
+        since = since or next((row[:2] for row in candidates), None)
+        found = _ranked(query, [row[1] for row in candidates], place, limit + 1)
+    else:
+        key = ORDERS[query.sort]
+        found = matches.first(query, key=key, most=limit + 1, among=behind(key, place) if place else None)
     more = len(found) > limit
-    found = found[:limit]
-    return Page(adapters=found, next_cursor=_cursor(query.sort, keys, found[-1]) if more else "")
+    return Page(
+        adapters=_loaded([row[1] for row in found[:limit]]),
+        next_cursor=cursor_at(query.sort, found[limit - 1], since) if more else "",
+    )
+
+
+def _ranked(query: AdapterQuery, candidates: list[int], place: Place | None, most: int) -> list[tuple[Any, ...]]:
+    """Rank and id of the best of the candidates, behind a place if that is given."""
+    rank = Func(
+        SearchRank(F("search"), search_query(query.text) or SearchQuery("")),
+        # Rounded, so that the key in a cursor is exactly the key in the database.
+        template="(ROUND((%(expressions)s)::numeric, 6))::float8",
+        output_field=FloatField(),
+    )
+    rows = Adapter.objects.filter(pk__in=candidates).annotate(rank=rank)
+    if place is not None:
+        rows = rows.filter(behind("rank", place))
+    return list(rows.order_by(F("rank").desc(), F("id").desc()).values_list("rank", "pk")[:most])
+
+
+def _loaded(ids: list[int]) -> list[Adapter]:
+    """These adapters in this order, with what a card shows; the index of their words stays in the database."""
+    rows = Adapter.objects.select_related("owner__user", "owner__organisation", "base_model", "latest")
+    found = rows.defer("search").in_bulk(ids)
+    return [found[pk] for pk in ids if pk in found]
 
 
 def _effective_sort(query: AdapterQuery) -> AdapterQuery:
@@ -102,84 +187,91 @@ def _effective_sort(query: AdapterQuery) -> AdapterQuery:
     return replace(query, sort=sort)
 
 
-def _narrowed(rows: QuerySet[Adapter], query: AdapterQuery) -> QuerySet[Adapter]:
-    words = search_query(query.text)
-    if words is not None:
-        rows = rows.filter(search=words)
-    exact = {"family": query.family, "kind": query.kind, "content_level": query.level}
-    exact |= {"owner__slug": query.creator.lower(), "base_model__slug": query.base_model}
-    rows = rows.filter(**{name: value for name, value in exact.items() if value})
-    if query.use:
-        rows = rows.filter(permitted_uses__contains=[query.use])
-    if query.tag:
-        rows = rows.filter(tag_names__contains=[query.tag.lower()])
-    return rows
+def _wanted(query: AdapterQuery) -> Wanted:
+    columns: dict[str, str | int] = {"family": query.family, "kind": query.kind, "content_level": query.level}
+    # Looked up first: the database guesses well how many rows an id has, and badly how many a joined row has.
+    if query.creator:
+        columns["owner_id"] = _id_or_nobody(Namespace.objects.filter(slug=query.creator.lower()))
+    if query.base_model:
+        columns["base_model_id"] = _id_or_nobody(BaseModel.objects.filter(slug=query.base_model))
+    lists = {"permitted_uses": query.use, "tag_names": query.tag.lower()}
+    return Wanted(
+        words=search_words(query.text),
+        columns={name: value for name, value in columns.items() if value},
+        lists={name: value for name, value in lists.items() if value},
+    )
 
 
-ORDERS = {"newest": "published_at", "downloads": "download_count", "rating": "rating", "relevance": "rank"}
+def _id_or_nobody(found: QuerySet[Any]) -> int:
+    return found.values_list("pk", flat=True).first() or -1
 
 
-def _ordered(rows: QuerySet[Adapter], query: AdapterQuery) -> tuple[QuerySet[Adapter], str]:
-    """The rows in order, and the name of the key that orders them before the id does."""
-    key = ORDERS[query.sort]
-    if key == "rank":
-        words = search_query(query.text) or SearchQuery("")
-        # Rounded, so that the key in a cursor is exactly the key in the database.
-        rounded = "(ROUND((%(expressions)s)::numeric, 6))::float8"
-        rank = Func(SearchRank(F("search"), words), template=rounded, output_field=FloatField())
-        rows = rows.annotate(rank=rank)
-    return rows.order_by(F(key).desc(), F("id").desc()), key
+def cursor_at(sort: str, last: Place, since: Place | None = None) -> str:
+    """The cursor of the page behind this place; by relevance with the place of the first candidate."""
+    plain = [sort, *_plain(last), *(_plain(since) if since else [])]
+    return base64.urlsafe_b64encode(json.dumps(plain).encode()).decode().rstrip("=")
 
 
-def _after(rows: QuerySet[Adapter], key: str, cursor: str) -> QuerySet[Adapter]:
-    """Only what comes after the cursor's row: rows added meanwhile move nothing."""
-    if not cursor:
-        return rows
-    value, pk = _read_cursor(cursor, key)
-    # The first condition alone lets the index start at the right place.
-    later = Q(**{f"{key}__lt": value}) | Q(**{key: value, "id__lt": pk})
-    return rows.filter(Q(**{f"{key}__lte": value}) & later)
+def _plain(place: Place) -> list[Any]:
+    value, pk = place
+    return [value.isoformat() if isinstance(value, datetime) else value, pk]
 
 
-def _cursor(sort: str, key: str, last: Adapter) -> str:
-    value = getattr(last, key)
-    plain = value.isoformat() if isinstance(value, datetime) else value
-    return base64.urlsafe_b64encode(json.dumps([sort, plain, last.pk]).encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str, key: str) -> tuple[Any, int]:
+def _read_cursor(query: AdapterQuery) -> tuple[Place, Place | None]:
+    """The last row's place in this sort, and by relevance the first candidate's among the newest."""
     try:
-        sort, value, pk = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if ORDERS[sort] != key:
+        cursor = query.cursor + "=" * (-len(query.cursor) % 4)
+        sort, value, pk, *since = json.loads(base64.urlsafe_b64decode(cursor))
+        if ORDERS[sort] != ORDERS[query.sort]:
             raise BadCursor("The cursor belongs to another sort order.")
-        return (datetime.fromisoformat(value) if key == "published_at" else float(value)), int(pk)
-    except (ValueError, TypeError, KeyError, binascii.Error) as error:
+        if sort == "relevance":
+            return (float(value), int(pk)), (_moment(since[0]), int(since[1]))
+        return (_moment(value) if sort == "newest" else float(value), int(pk)), None
+    except (ValueError, TypeError, KeyError, IndexError, OverflowError, binascii.Error) as error:
         raise BadCursor from error
+
+
+def _moment(value: str) -> datetime:
+    moment = datetime.fromisoformat(value)
+    if moment.tzinfo is None:
+        raise ValueError("a moment without a time zone")
+    return moment
 
 
 FACETS = {
     "family": "family",
     "kind": "kind",
     "level": "content_level",
-    "creator": "owner__slug",
+    "creator": "owner_id",
+    "use": "permitted_uses",
+    "tag": "tag_names",
 }
-ARRAY_FACETS = {"use": "permitted_uses", "tag": "tag_names"}
 
 
-def adapter_facets(*, actor: Actor, query: AdapterQuery, limit: int = 12) -> tuple[dict[str, list[Facet]], bool]:
-    """Counts per facet, each over the search without that facet's own choice; True when they were capped."""
+def _facets(matches: _Matches, query: AdapterQuery, limit: int) -> tuple[dict[str, list[Facet]], bool]:
     facets, capped = {}, False
-    for name, column in {**FACETS, **ARRAY_FACETS}.items():
-        rows = _narrowed(adapters_visible_to(actor), query.without(name))
-        sample = rows.order_by(F("published_at").desc(), F("id").desc())[:CANDIDATES].values("pk")
-        counts = _counts(Adapter.objects.filter(pk__in=sample), column, name in ARRAY_FACETS, limit)
-        chosen = getattr(query, name)
-        facets[name] = [Facet(value=v, count=n, chosen=v == chosen) for v, n in counts if v]
-        capped = capped or sum(n for _, n in counts) >= CANDIDATES
+    for name, column in FACETS.items():
+        found = matches.candidates(query.without(name))
+        capped = capped or len(found) > CANDIDATES
+        facets[name] = _values(found[:CANDIDATES], column, limit, chosen=getattr(query, name))
     return facets, capped
 
 
-def _counts(rows: QuerySet[Adapter], column: str, is_array: bool, limit: int) -> list[tuple[str, int]]:
-    value = Func(F(column), function="unnest") if is_array else F(column)
-    counted = rows.annotate(facet=value).values("facet").annotate(total=Count("pk")).order_by("-total", "facet")
-    return [(row["facet"], row["total"]) for row in counted[:limit]]
+def _values(matches: list[tuple[Any, ...]], column: str, limit: int, *, chosen: str) -> list[Facet]:
+    """The commonest values of one column, with how many of the matches have each."""
+    place = 2 + list(FACETS.values()).index(column)
+    counts: Counter[Any] = Counter()
+    for row in matches:
+        counts.update(row[place] if isinstance(row[place], list) else [row[place]])
+    if column == "owner_id":
+        counts = _by_slug(counts, limit)
+    common = sorted(((value, count) for value, count in counts.items() if value), key=lambda item: (-item[1], item[0]))
+    return [Facet(value=value, count=count, chosen=value == chosen) for value, count in common[:limit]]
+
+
+def _by_slug(counts: Counter[int], limit: int) -> Counter[str]:
+    """The same counts by the owner's name, of those that can be among the first `limit`."""
+    least = sorted(counts.values(), reverse=True)[:limit][-1:]
+    likely = [pk for pk, count in counts.items() if count >= least[0]]
+    slugs = dict(Namespace.objects.filter(pk__in=likely).values_list("pk", "slug"))
+    return Counter({slugs[pk]: counts[pk] for pk in likely if pk in slugs})

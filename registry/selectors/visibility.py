@@ -12,11 +12,15 @@ from accounts.permissions import Role
 from registry.models import Adapter, Version, VersionImage
 from registry.models.adapters import Visibility
 from registry.permissions import ROLE_PERMISSIONS, AdapterPermission, AdapterRole
-from registry.states import TOMBSTONES, VersionState
+from registry.states import NEEDS_MAINTAINER, TOMBSTONES, VersionState
 
 Actor = User | AnonymousUser
 MANAGING_ROLES = frozenset({Role.OWNER, Role.MAINTAINER})
-NEEDS_A_MODERATOR = (VersionState.IN_REVIEW, VersionState.QUARANTINED, VersionState.TAKEN_DOWN)
+# What only waits for its own maintainer is nobody else's case.
+NEEDS_A_MODERATOR = Q(state__in=[VersionState.QUARANTINED, VersionState.TAKEN_DOWN]) | (
+    Q(state=VersionState.IN_REVIEW)
+    & (Q(state_detail__code__isnull=True) | ~Q(state_detail__code=NEEDS_MAINTAINER))  # the key may be missing
+)
 SEEING_UNPUBLISHED = [
     role for role in Role if AdapterPermission.READ_UNPUBLISHED in ROLE_PERMISSIONS[AdapterRole(role)]
 ]
@@ -24,10 +28,9 @@ SEEING_UNPUBLISHED = [
 FACE = Q(state=VersionState.PUBLISHED) | Q(state__in=TOMBSTONES, published_at__isnull=False)
 
 
-def _public_face() -> Q:
-    """Public adapters with something to show: one whose versions are all held back shows nothing of itself."""
-    shown = Version.objects.filter(FACE, adapter=OuterRef("pk"))
-    return Q(visibility=Visibility.PUBLIC, published_at__isnull=False) & Q(Exists(shown))
+def _shown() -> Q:
+    """Adapters with something to show: one whose versions are all held back or unfinished shows nothing of itself."""
+    return Q(published_at__isnull=False) & Q(Exists(Version.objects.filter(FACE, adapter=OuterRef("pk"))))
 
 
 def _member_of_owner(actor: User, roles: list[Role] | frozenset[Role] | None = None) -> Exists:
@@ -44,16 +47,17 @@ def _inside(actor: User, roles: list[Role] | None = None) -> Q:
 
 def _of_moderators() -> Q:
     """What is public, and what waits for a decision."""
-    waiting = Version.objects.filter(adapter=OuterRef("pk"), state__in=NEEDS_A_MODERATOR)
+    waiting = Version.objects.filter(NEEDS_A_MODERATOR, adapter=OuterRef("pk"))
     return Q(visibility=Visibility.PUBLIC) | Q(Exists(waiting))
 
 
 def adapters_readable_by(actor: Actor) -> QuerySet[Adapter]:
     """Every adapter that `actor` may open by its address."""
+    public = Q(visibility=Visibility.PUBLIC)
     if not isinstance(actor, User):
-        return Adapter.objects.filter(_public_face())
-    readable = _public_face() | _inside(actor)
-    return Adapter.objects.filter(readable | _of_moderators() if actor.is_moderator else readable)
+        return Adapter.objects.filter(public & _shown())
+    readable = _seen_whole(actor) | (public | _inside(actor)) & _shown()
+    return Adapter.objects.filter(readable)
 
 
 def versions_readable_by(actor: Actor) -> QuerySet[Version]:

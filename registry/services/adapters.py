@@ -6,16 +6,17 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import Namespace, User
-from governance.services import audit_append
+from governance.services import audit_append, audited
 from registry.errors import DeclarationIncomplete, NameTaken
 from registry.models import Adapter, Tag
 from registry.models.adapters import ContentLevel, Visibility
 from registry.services.listing import adapter_refresh
 
-NAME_PATTERN = re.compile(r"^[a-z0-9](?:[a-z0-9]|[-_.](?=[a-z0-9])){0,59}$")
+NAME_PATTERN = re.compile(r"^[a-z0-9](?:[a-z0-9]|[-_.](?=[a-z0-9])){0,59}\Z")  # `$` would let a line feed follow
 MAX_TAGS = 20
 
 
+@audited()
 def adapter_create(
     *,
     actor: User,
@@ -56,7 +57,7 @@ def adapter_create(
     return adapter
 
 
-@transaction.atomic
+@audited()
 def adapter_update(
     *,
     actor: User,
@@ -68,7 +69,7 @@ def adapter_update(
     content_level: str | None = None,
 ) -> Adapter:
     """Change what is given; what is None stays."""
-    adapter = Adapter.objects.select_for_update(of=("self",)).select_related("owner").get(pk=adapter.pk)
+    adapter = Adapter.objects.select_for_update(of=("self",), no_key=True).select_related("owner").get(pk=adapter.pk)
     given = {
         "title": title,
         "description": description,

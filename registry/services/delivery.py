@@ -6,7 +6,6 @@ from typing import Any
 
 from django.conf import settings
 from django.core import signing
-from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -15,7 +14,7 @@ from governance.errors import GovernanceRefused
 from governance.models import DecisionRecord
 from governance.policy import ActorFacts, Decision, Outcome, Use
 from governance.selectors import actor_facts
-from governance.services import audit_append, decide_and_record, standing_use_remember
+from governance.services import audit_append, audited, decide_and_record, standing_use_remember
 from governance.signing import sign_receipt
 from registry.errors import AcceptanceNeeded, LinkExpired, NotAvailable
 from registry.models import Acceptance, Adapter, Receipt, TermsText, Version, VersionFile
@@ -33,6 +32,7 @@ class GateAnswer:
     decision: Decision
     record: DecisionRecord
     terms: TermsText
+    facts: ActorFacts
 
 
 def require_available(version: Version) -> None:
@@ -42,7 +42,7 @@ def require_available(version: Version) -> None:
         raise NotAvailable(f"{version} is {state.value}. {MEANINGS[state]}", state=state.value)
 
 
-@transaction.atomic
+@audited()
 def gate_ask(
     *, actor: User, organisation: Organisation | None, version: Version, use: Use, facts: ActorFacts | None = None
 ) -> GateAnswer:
@@ -58,7 +58,7 @@ def gate_ask(
         action=use.value,
     )
     standing_use_remember(actor=actor, organisation=organisation, use=use)
-    return GateAnswer(decision=decision, record=record, terms=terms_of(version, decision))
+    return GateAnswer(decision=decision, record=record, terms=terms_of(version, decision), facts=stated)
 
 
 def gate_accept(
@@ -83,13 +83,13 @@ def gate_accept(
             terms=answer.terms.digest,
             text=answer.terms.text,
         )
-    with transaction.atomic():
+    with audited():
         return _issue(actor, organisation, version, answer)
 
 
 def _issue(actor: User, organisation: Organisation | None, version: Version, answer: GateAnswer) -> Receipt:
     version = (
-        Version.objects.select_for_update(of=("self",))
+        Version.objects.select_for_update(of=("self",), no_key=True)
         .select_related("adapter__owner", "created_by")
         .get(pk=version.pk)
     )
@@ -103,7 +103,7 @@ def _issue(actor: User, organisation: Organisation | None, version: Version, ans
         decision=answer.record,
     )
     file = version.files.get(is_primary=True)
-    notice = notice_of(version, answer.decision)
+    notice = notice_of(version, answer.decision, answer.facts)
     receipt = Receipt(acceptance=acceptance, file=file, notice=notice)
     receipt.body = sign_receipt(_body(receipt, answer, notice))
     receipt.save()
@@ -113,6 +113,7 @@ def _issue(actor: User, organisation: Organisation | None, version: Version, ans
         action="gate.accepted",
         subject=("registry.version", str(version.pk)),
         data={"label": str(version), "use": acceptance.use, "terms": answer.terms.digest, "receipt": str(receipt.pk)},
+        rows=[answer.terms, acceptance, receipt],
     )
     return receipt
 

@@ -1,18 +1,16 @@
 """Reading an uploaded file: leased to one worker, healed by the sweep, answered with a decision."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from governance.models import DecisionRecord
-from governance.policy import Decision, Outcome
-from governance.services import decide_and_record
+from governance.services import audited
 from registry.artifacts import (
     ArtifactRefused,
     FileHashes,
@@ -21,15 +19,14 @@ from registry.artifacts import (
     hash_file,
     inspect_file,
 )
-from registry.models import Version, VersionFile
-from registry.permissions import AdapterPermission
-from registry.selectors.access import adapter_permissions
+from registry.leases import lease_kept
+from registry.models import Adapter, Version, VersionFile
 from registry.selectors.visibility import version_readable
-from registry.services.policy import held_back, permissions_of, publish_request
-from registry.services.repositories import blob_adopt, git_blob_sha1, revision_commit
+from registry.services.policy import held_back, permissions_of
+from registry.services.publication import publication_decide, publication_settle
+from registry.services.repositories import blob_adopt, file_store, git_blob_sha1, revision_commit
 from registry.services.states import version_transition
 from registry.services.uploads import upload_path
-from registry.services.versions import version_publish
 from registry.signals import version_inspected
 from registry.states import VersionState
 
@@ -61,8 +58,28 @@ def inspections_due() -> list[int]:
 def version_inspect(*, version_id: int) -> None:
     """Inspect the version unless another worker holds it; safe to call again at any time."""
     version = _lease(version_id)
-    if version is None:
-        return
+    if version is not None:
+        held = _held(version)
+        with lease_kept(renew=lambda: _renew(held), lifetime=settings.JOB_LEASE):
+            _inspect(version)
+
+
+def _held(version: Version) -> QuerySet[Version]:
+    """The version while this worker holds it: not withdrawn meanwhile, and not given to another."""
+    return Version.objects.filter(pk=version.pk, state=VersionState.SCANNING, scan_attempts=version.scan_attempts)
+
+
+def _locked(version: Version) -> bool:
+    """Whether this worker holds the version; then nobody else moves it before the transaction ends."""
+    Adapter.objects.select_for_update(no_key=True).get(pk=version.adapter_id)  # every transition locks it first
+    return _held(version).exists()
+
+
+def _renew(held: QuerySet[Version]) -> bool:
+    return bool(held.update(scan_lease_until=timezone.now() + settings.JOB_LEASE))
+
+
+def _inspect(version: Version) -> None:
     if version.upload is None or version.upload_id is None or not upload_path(version.upload_id).exists():
         _refuse(version, _lost())
         return
@@ -71,6 +88,10 @@ def version_inspect(*, version_id: int) -> None:
     except ArtifactRefused as refusal:
         _refuse(version, refusal)
         return
+    if not _held(version).exists():
+        return
+    path = upload_path(version.upload_id)
+    file_store(adapter=version.adapter, path=path, sha256=findings.hashes.sha256)
     _conclude(version, findings)
 
 
@@ -98,7 +119,7 @@ def _lease(version_id: int) -> Version | None:
     ).get(pk=version_id)
     if version.scan_attempts <= MAX_ATTEMPTS:
         return version
-    with transaction.atomic():
+    with audited():
         detail = {
             "code": "inspection-crashed",
             "what": f"The inspection broke off {MAX_ATTEMPTS} times.",
@@ -114,10 +135,9 @@ def _read(version: Version, path: Path) -> Findings:
     inspection = inspect_file(path, declared_family=version.base_model.family, filename=version.upload.filename)
     hashes = hash_file(path, on_progress=_progress(version, path.stat().st_size), check_values=True)
     if hashes.nonfinite_tensors:
-        names = ", ".join(hashes.nonfinite_tensors[:3])
         raise ArtifactRefused(
             code="nonfinite-values",
-            what=f"{len(hashes.nonfinite_tensors)} tensors hold NaN or infinite values, among them {names}.",
+            what=_nonfinite(hashes.nonfinite_tensors),
             why="Such weights turn every picture black, and no program can tell which value was meant.",
             remedy="Save the adapter again from an earlier checkpoint of the training.",
         )
@@ -128,6 +148,12 @@ def _read(version: Version, path: Path) -> Findings:
         git_sha1=git_blob_sha1(path),
         duplicate=_original_of(version, hashes),
     )
+
+
+def _nonfinite(names: Sequence[str]) -> str:
+    if len(names) == 1:
+        return f"One tensor holds NaN or infinite values: {names[0]}."
+    return f"{len(names)} tensors hold NaN or infinite values, among them {', '.join(names[:3])}."
 
 
 def _progress(version: Version, size: int) -> Callable[[int], None]:
@@ -163,27 +189,22 @@ def _original_of(version: Version, hashes: FileHashes) -> Version | None:
 
 def _refuse(version: Version, refusal: ArtifactRefused) -> None:
     detail = {"code": refusal.code, "what": refusal.what, "why": refusal.why, "remedy": refusal.remedy}
-    with transaction.atomic():
+    with audited():
+        if not _locked(version):
+            return
         version_transition(version=version, to=VersionState.REFUSED, actor=None, detail=detail)
     if version.upload_id:
         upload_path(version.upload_id).unlink(missing_ok=True)
 
 
-@transaction.atomic
+@audited()
 def _conclude(version: Version, findings: Findings) -> None:
     """Store what was found, ask the policy engine, and move the version where the answer says."""
+    if not _locked(version):
+        return
     _store(version, findings)
-    request = publish_request(
-        version, claimed_licence=findings.inspection.claimed_licence, duplicate=findings.duplicate
-    )
-    decision, record = decide_and_record(
-        request=request,
-        actor=version.created_by,
-        organisation=version.adapter.owner.organisation,
-        subject=("registry.version", str(version.pk), str(version)),
-        action="publish",
-    )
-    _settle(version, decision, record, findings)
+    decision, record = publication_decide(version)
+    publication_settle(version, decision, record)
     transaction.on_commit(lambda: version_inspected.send(sender=Version, version_id=version.pk))
 
 
@@ -224,46 +245,3 @@ def _store(version: Version, findings: Findings) -> None:
     version.permissions = permissions_of(version)
     version.scan_progress = 1.0
     version.save()
-
-
-def _settle(version: Version, decision: Decision, record: DecisionRecord, findings: Findings) -> None:
-    if decision.outcome is Outcome.DENY:
-        version_transition(
-            version=version, to=VersionState.REFUSED, actor=None, detail=_policy_detail(decision), decision=record
-        )
-    elif decision.outcome is Outcome.REVIEW or (held := _waits_for_a_person(version, findings)):
-        detail = _policy_detail(decision) if decision.outcome is Outcome.REVIEW else held
-        version_transition(version=version, to=VersionState.IN_REVIEW, actor=None, detail=detail, decision=record)
-    else:
-        version_publish(version=version, actor=None, decision=record)
-
-
-def _policy_detail(decision: Decision) -> dict[str, str]:
-    first = decision.reasons[0]
-    verb = "refused" if decision.outcome is Outcome.DENY else "held for a person to decide"
-    return {
-        "code": first.code,
-        "what": f"The publication was {verb}.",
-        "why": first.message,
-        "remedy": "The decision below lists every reason and its clause.",
-    }
-
-
-def _waits_for_a_person(version: Version, findings: Findings) -> dict[str, str]:
-    """What holds a version back although the licences allow it; empty when nothing does."""
-    family, declared = findings.inspection.family, version.base_model.family
-    if family not in {"unknown", declared}:
-        return {
-            "code": "family-mismatch",
-            "what": f"Declared for {version.base_model.name} ({declared}), but the tensors are those of {family}.",
-            "why": "The licence of the wrong base model would be shown and enforced.",
-            "remedy": "Withdraw this version and upload it again for the right base model.",
-        }
-    if AdapterPermission.PUBLISH not in adapter_permissions(version.created_by, version.adapter):
-        return {
-            "code": "needs-maintainer",
-            "what": "The file passed every check.",
-            "why": "Members upload; a maintainer or owner of the organisation publishes.",
-            "remedy": "Ask a maintainer to publish it from this page.",
-        }
-    return {}

@@ -1,9 +1,8 @@
 """The one way in: web form, API, commands and other protocols all bring a version through here."""
 
-from django.db import transaction
-
 from accounts.errors import NotPermitted
 from accounts.models import Namespace, User
+from governance.services import audited
 from registry.models import Adapter, Upload, Version
 from registry.models.adapters import ContentLevel, Visibility
 from registry.permissions import AdapterPermission
@@ -12,7 +11,7 @@ from registry.services.adapters import adapter_create
 from registry.services.versions import Declaration, version_submit
 
 
-@transaction.atomic
+@audited()
 def intake(
     *,
     actor: User,

@@ -27,7 +27,7 @@ def adapter_refresh(*, adapter: Adapter) -> Adapter:
     if latest is not None:
         _copy(adapter, latest)
     adapter.save(update_fields=COPIED)
-    _index(adapter)
+    adapter_index(adapter=adapter)
     return adapter
 
 
@@ -44,7 +44,8 @@ def _copy(adapter: Adapter, latest: Version) -> None:
     adapter.thumbnail = str(picture.pk) if picture else ""
 
 
-def _index(adapter: Adapter) -> None:
+def adapter_index(*, adapter: Adapter) -> None:
+    """Write down the words that find the adapter; those of its name weigh most, those of its description least."""
     names = " ".join([adapter.title, adapter.name.replace("-", " "), adapter.name, *adapter.trigger_words])
     tags = " ".join([*adapter.tag_names, adapter.kind, adapter.family, adapter.owner.slug])
     Adapter.objects.filter(pk=adapter.pk).update(

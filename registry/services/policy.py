@@ -1,5 +1,6 @@
 """From rows to the policy engine's plain values: what a version is made of, and what may be done with it."""
 
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
@@ -16,6 +17,7 @@ from governance.policy import (
     effective_permissions,
 )
 from governance.rulebook import current_ruleset
+from governance.selectors import actor_facts
 from registry.models import BaseModel, Version
 from registry.models.adapters import Visibility
 from registry.selectors.visibility import version_readable
@@ -28,8 +30,16 @@ def licence_known(licence_id: str) -> bool:
 
 
 def base_component(base: BaseModel) -> Component:
-    """The base model as a component, with who asserts its licence."""
-    return Component(role=Role.BASE, name=base.name, licence_id=base.licence_id, asserted_by=base.licence_asserted_by)
+    """The base model as a component, with who asserts its licence and what other sources say of it."""
+    disputes = current_ruleset().disputes.values()
+    dispute = next((found for found in disputes if base.slug == found.model or base.name == found.name), None)
+    return Component(
+        role=Role.BASE,
+        name=base.name,
+        licence_id=base.licence_id,
+        asserted_by=base.licence_asserted_by,
+        facts=dispute.facts_for(base.licence_id) if dispute else {},
+    )
 
 
 def version_component(version: Version, role: Role) -> Component:
@@ -100,8 +110,9 @@ def publish_request(version: Version, *, claimed_licence: str | None, duplicate:
         duplicates_of=(str(duplicate),) if duplicate and version_readable(version.created_by, duplicate) else (),
         copies_held_back=duplicate is not None and held_back(duplicate),
     )
-    # The publisher gives the weights away through this house, which some licences make depend on payment.
-    facts = ActorFacts(receives_payment=settings.DOWNLOADS_ARE_PAID)
+    stated = actor_facts(actor=version.created_by, organisation=version.adapter.owner.organisation)
+    # The publisher gives the weights away through this house, so it is the house that knows of payment for them.
+    facts = replace(stated, receives_payment=settings.DOWNLOADS_ARE_PAID)
     return UseRequest(use=Use.PUBLISH, components=version_components(version), actor=facts, declarations=declarations)
 
 

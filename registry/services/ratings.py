@@ -19,7 +19,7 @@ def adapter_rate(*, actor: User, adapter: Adapter, stars: int) -> Adapter:
         raise RatingRefused(f"{stars} stars cannot be given.", remedy=f"Give 1 to {BEST}.")
     if not may_rate(actor=actor, adapter=adapter):
         raise RatingRefused(f"You have not downloaded {adapter}, or it is your own.")
-    adapter = Adapter.objects.select_for_update(of=("self",)).select_related("owner").get(pk=adapter.pk)
+    adapter = Adapter.objects.select_for_update(of=("self",), no_key=True).select_related("owner").get(pk=adapter.pk)
     Rating.objects.update_or_create(
         adapter=adapter, user=actor, defaults={"stars": stars, "updated_at": timezone.now()}
     )

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
@@ -24,11 +25,24 @@ def git_blob_sha1(path: Path) -> str:
     return digest.hexdigest()
 
 
-def blob_adopt(*, adapter: Adapter, path: Path, sha256: str, git_sha1: str) -> Blob:
-    """Take the file at `path` into the adapter's own store; the same content is stored once per adapter."""
-    size = path.stat().st_size
+def file_store(*, adapter: Adapter, path: Path, sha256: str) -> str:
+    """Put the content of `path` where the blob of `adapter` will look for it; answers the key.
+
+    Called outside of transactions, because an object store may take minutes for it.
+    """
     key = f"blobs/{adapter.pk}/{sha256[:2]}/{sha256}"
     adopt_file(path=path, key=key)
+    return key
+
+
+def blob_adopt(*, adapter: Adapter, path: Path, sha256: str, git_sha1: str) -> Blob:
+    """Take the file at `path` into the adapter's own store; the same content is stored once per adapter.
+
+    The file itself goes when the transaction commits: a worker that dies before leaves it to the next.
+    """
+    size = path.stat().st_size
+    key = file_store(adapter=adapter, path=path, sha256=sha256)
+    transaction.on_commit(lambda: path.unlink(missing_ok=True))
     blob, _ = Blob.objects.get_or_create(
         adapter=adapter, sha256=sha256, defaults={"git_sha1": git_sha1, "size": size, "storage_key": key}
     )
@@ -39,7 +53,7 @@ def revision_commit(
     *, adapter: Adapter, author: User, message: str, entries: Mapping[str, Blob], branch: str = MAIN
 ) -> Revision:
     """A new revision with these paths over those of the branch's head; moves the branch."""
-    Adapter.objects.select_for_update().get(pk=adapter.pk)
+    Adapter.objects.select_for_update(no_key=True).get(pk=adapter.pk)
     ref = Ref.objects.filter(adapter=adapter, kind=RefKind.BRANCH, name=branch).select_related("revision").first()
     parent = ref.revision if ref else None
     tree = {entry.path: entry.blob for entry in parent.entries.select_related("blob")} if parent else {}

@@ -1,22 +1,32 @@
 """People decide: a maintainer releases a member's upload, a moderator decides what the policy engine held."""
 
-from django.db import transaction
-
 from accounts.models import User
 from governance.models import DecisionRecord
 from governance.policy import Outcome
-from governance.services import decision_override
-from registry.errors import TransitionRefused
-from registry.models import Version
+from governance.services import audited, decision_override
+from registry.errors import ConflictOfInterest, TransitionRefused
+from registry.models import Adapter, Version
+from registry.selectors.access import membership_role
 from registry.services.states import version_transition
 from registry.services.versions import version_publish
-from registry.states import REFUSED_BY_MODERATOR, VersionState
+from registry.states import MEANINGS, NEEDS_MAINTAINER, REFUSED_BY_MODERATOR, VersionState
+
+DECIDABLE = (VersionState.IN_REVIEW, VersionState.QUARANTINED)
 
 
-@transaction.atomic
+def _locked(version: Version) -> Version:
+    """The version as it stands now: of two people the second sees what the first decided."""
+    Adapter.objects.select_for_update(no_key=True).get(
+        pk=version.adapter_id
+    )  # the adapter first, as every transition does
+    return Version.objects.select_related("adapter__owner", "decision").get(pk=version.pk)
+
+
+@audited()
 def version_release(*, version: Version, actor: User) -> Version:
     """Publish what only waited for a maintainer; everything else waits for a moderator."""
-    if version.state != VersionState.IN_REVIEW or version.state_detail.get("code") != "needs-maintainer":
+    version = _locked(version)
+    if version.state != VersionState.IN_REVIEW or version.state_detail.get("code") != NEEDS_MAINTAINER:
         raise TransitionRefused(
             f"{version} does not wait for a maintainer.", remedy="A moderator decides what the policy engine held."
         )
@@ -25,11 +35,44 @@ def version_release(*, version: Version, actor: User) -> Version:
     return version_publish(version=version, actor=actor, decision=version.decision)
 
 
-@transaction.atomic
+def check_reviewable(*, version: Version, actor: User) -> None:
+    """Whether `actor` may decide about the version as it stands; raises ConflictOfInterest or TransitionRefused."""
+    own = {version.created_by_id, version.adapter.created_by_id}
+    if actor.pk in own or membership_role(actor, version.adapter.owner) is not None:
+        raise ConflictOfInterest(f"{version} is yours or of an organisation that you belong to.")
+    state = VersionState(version.state)
+    if state not in DECIDABLE:
+        raise TransitionRefused(
+            f"{version} does not wait for a decision: it is {state.value}. {MEANINGS[state]}", state=state.value
+        )
+    if state is VersionState.IN_REVIEW and version.state_detail.get("code") == NEEDS_MAINTAINER:
+        raise TransitionRefused(
+            f"{version} waits for a maintainer of {version.adapter.owner}, not for a moderator.",
+            remedy="Leave it to them: every check was passed.",
+        )
+
+
+def _check_inspected(version: Version) -> None:
+    """What nobody could read to its end has no file to hand out and no licence worked out."""
+    if not version.inspection or not version.files.exists():
+        raise TransitionRefused(
+            f"The inspection of {version} never came to its end, so there is nothing that could be published.",
+            remedy="Refuse it, and ask its uploader to upload the file again.",
+        )
+
+
+@audited()
 def version_review(
     *, version: Version, actor: User, approve: bool, public_reasoning: str, private_notes: str = ""
 ) -> DecisionRecord:
-    """A moderator's decision about a held version: on record with its reasoning, over the engine's own."""
+    """A moderator's decision about a held version: on record with its reasoning, over the engine's own.
+
+    Raises ConflictOfInterest over one's own upload, TransitionRefused where there is nothing (more) to decide.
+    """
+    version = _locked(version)
+    check_reviewable(version=version, actor=actor)
+    if approve:
+        _check_inspected(version)
     outcome = Outcome.ALLOW if approve else Outcome.DENY
     record = decision_override(
         record=version.decision,

@@ -16,8 +16,8 @@ def version_transition(
     *, version: Version, to: VersionState, actor: User | None, detail: dict[str, Any] | None = None, **fields: Any
 ) -> Version:
     """Move `version` to `to` inside the caller's transaction; raises TransitionRefused when the table forbids it."""
-    Adapter.objects.select_for_update().get(pk=version.adapter_id)
-    locked = Version.objects.select_for_update().get(pk=version.pk)
+    Adapter.objects.select_for_update(no_key=True).get(pk=version.adapter_id)
+    locked = Version.objects.select_for_update(no_key=True).get(pk=version.pk)
     current = VersionState(locked.state)
     if not may_become(current, to):
         raise TransitionRefused(

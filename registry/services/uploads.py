@@ -5,15 +5,16 @@ import binascii
 import fcntl
 import hashlib
 import os
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO, Protocol
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Sum
+from django.db.models import Q, Sum
 from django.utils import timezone
 
 from accounts.errors import NotFound
@@ -21,11 +22,22 @@ from accounts.models import Namespace, User
 from registry.errors import ChecksumMismatch, QuotaExceeded, UploadConflict, UploadRefused
 from registry.models import Blob, Upload
 from registry.selectors.access import namespaces_for_upload
+from registry.states import VersionState
 from registry.storage import refuse_when_full
 
 PIECE = 1024 * 1024  # bytes read at a time: what one upload costs in memory
 SAVE_EVERY = 8 * PIECE  # bytes after which the offset is written down, so that a killed server loses little
+LEFTOVER_AGE = 60 * 60  # seconds since the last byte; a file is there shortly before its row can be seen
+AWAITED = (VersionState.DRAFT, VersionState.SCANNING)  # the inspection has yet to read the file
 CHECKSUMS = ("sha1", "sha256")
+
+
+class Readable(Protocol):
+    """Where bytes come from, piece by piece."""
+
+    def read(self, size: int, /) -> bytes:
+        """The next bytes, fewer than `size` at the end only."""
+        ...
 
 
 def upload_path(upload_id: uuid.UUID) -> Path:
@@ -36,12 +48,8 @@ def quota_left(*, namespace: Namespace) -> int:
     """Bytes that may still be stored or be on their way under `namespace`."""
     limit = settings.QUOTA_USER_BYTES if namespace.user_id else settings.QUOTA_ORGANISATION_BYTES
     stored = Blob.objects.filter(adapter__owner=namespace).aggregate(total=Sum("size"))["total"] or 0
-    arriving = (
-        Upload.objects.filter(namespace=namespace, consumed_at=None, expires_at__gt=timezone.now()).aggregate(
-            total=Sum("length")
-        )["total"]
-        or 0
-    )
+    waiting = Q(consumed_at=None, expires_at__gt=timezone.now()) | Q(versions__state__in=AWAITED)
+    arriving = Upload.objects.filter(waiting, namespace=namespace).aggregate(total=Sum("length"))["total"] or 0
     return int(limit - stored - arriving)
 
 
@@ -54,7 +62,9 @@ def room_left(*, actor: User) -> list[tuple[Namespace, int]]:
 @transaction.atomic
 def upload_create(*, actor: User, namespace: Namespace, filename: str, length: int) -> Upload:
     """Reserve room for `length` bytes; refuses what is too large for the registry or the quota."""
-    Namespace.objects.select_for_update().get(pk=namespace.pk)  # two uploads cannot share the last of a quota
+    Namespace.objects.select_for_update(no_key=True).get(
+        pk=namespace.pk
+    )  # two uploads cannot share the last of a quota
     if length <= 0:
         raise UploadRefused("The file is empty.", remedy="Choose a file that has content.")
     if length > settings.UPLOAD_MAX_BYTES:
@@ -67,7 +77,7 @@ def upload_create(*, actor: User, namespace: Namespace, filename: str, length: i
     upload = Upload.objects.create(
         created_by=actor,
         namespace=namespace,
-        filename=os.path.basename(filename.replace("\\", "/"))[:255] or "file",
+        filename=clean_filename(filename),
         length=length,
         expires_at=timezone.now() + settings.UPLOAD_LIFETIME,
     )
@@ -75,6 +85,26 @@ def upload_create(*, actor: User, namespace: Namespace, filename: str, length: i
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o640)
     return upload
+
+
+def clean_filename(name: str) -> str:
+    """The last part of a path, without characters that control a terminal, a header or a database."""
+    last = os.path.basename(name.replace("\\", "/"))
+    return "".join(character for character in last if character.isprintable())[:255].strip() or "file"
+
+
+def upload_charge(*, upload: Upload, namespace: Namespace) -> None:
+    """Count the upload under the name that it is submitted to, where room was reserved under another.
+
+    Raises QuotaExceeded; runs inside the caller's transaction.
+    """
+    if upload.namespace_id == namespace.pk:
+        return
+    Namespace.objects.select_for_update(no_key=True).get(pk=namespace.pk)
+    if upload.length > (left := quota_left(namespace=namespace)):
+        raise QuotaExceeded(f"The file has {upload.length:,} bytes and {max(left, 0):,} are left for {namespace}.")
+    upload.namespace = namespace
+    upload.save(update_fields=["namespace"])
 
 
 def access_upload(*, actor: User, pk: uuid.UUID) -> Upload:
@@ -85,9 +115,7 @@ def access_upload(*, actor: User, pk: uuid.UUID) -> Upload:
     return upload
 
 
-def upload_append(
-    *, upload: Upload, offset: int, stream: BinaryIO | IO[bytes], length: int | None, checksum: str = ""
-) -> Upload:
+def upload_append(*, upload: Upload, offset: int, stream: Readable, length: int | None, checksum: str = "") -> Upload:
     """Append what `stream` holds at `offset`; with a checksum ("sha1 <base64>") all of it or nothing.
 
     Raises UploadConflict for another offset or a second writer, ChecksumMismatch for damaged bytes.
@@ -109,7 +137,7 @@ def upload_append(
 def _copy(
     upload: Upload,
     file: IO[bytes],
-    stream: BinaryIO | IO[bytes],
+    stream: Readable,
     length: int | None,
     expected: tuple[str, bytes] | None,
 ) -> None:
@@ -184,11 +212,17 @@ def upload_delete(*, upload: Upload) -> None:
 
 
 def uploads_expire() -> int:
-    """Remove abandoned uploads; answers how many."""
+    """Remove abandoned uploads, and files that a killed process left behind; answers how many were abandoned."""
     abandoned = list(Upload.objects.filter(consumed_at=None, expires_at__lte=timezone.now()))
     for upload in abandoned:
         upload_delete(upload=upload)
-    done = Upload.objects.filter(consumed_at__isnull=False, offset=F("length"))
-    for upload in done.filter(versions=None):
-        upload_path(upload.pk).unlink(missing_ok=True)
+    _remove_leftovers()
     return len(abandoned)
+
+
+def _remove_leftovers() -> None:
+    settled = time.time() - LEFTOVER_AGE
+    old = {path.name: path for path in Path(settings.UPLOAD_DIR).glob("*-*") if path.stat().st_mtime < settled}
+    needed = Upload.objects.filter(Q(consumed_at=None) | Q(versions__state__in=AWAITED), pk__in=old)
+    for name in old.keys() - {str(pk) for pk in needed.values_list("pk", flat=True)}:
+        old[name].unlink(missing_ok=True)

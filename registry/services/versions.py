@@ -10,12 +10,14 @@ from django.utils import timezone
 
 from accounts.models import Namespace, User
 from governance.models import DecisionRecord
+from governance.services import audited
 from registry.errors import DeclarationIncomplete, NotAvailable, UploadRefused
 from registry.models import Adapter, BaseModel, Lineage, RightsStatement, Upload, Version
 from registry.models.versions import Relation
 from registry.selectors.visibility import version_readable
 from registry.services.policy import licence_known
 from registry.services.states import version_transition
+from registry.services.uploads import upload_charge
 from registry.signals import version_published, version_submitted, version_withheld
 from registry.states import VersionState
 
@@ -77,17 +79,18 @@ def _resolved(declaration: Declaration) -> tuple[BaseModel, RightsStatement]:
     return base, statement
 
 
-@transaction.atomic
+@audited()
 def version_submit(*, actor: User, adapter: Adapter, upload: Upload, declaration: Declaration) -> Version:
     """Take a finished upload as the next version of `adapter` and send it to inspection."""
     base, statement = _resolved(declaration)
-    upload = Upload.objects.select_for_update().get(pk=upload.pk)
+    upload = Upload.objects.select_for_update(no_key=True).get(pk=upload.pk)
     if not upload.is_complete or upload.consumed_at is not None:
         raise UploadRefused(
             f"The upload holds {upload.offset:,} of {upload.length:,} bytes, or has been used already.",
             remedy="Finish the upload, or start a new one.",
         )
-    Adapter.objects.select_for_update().get(pk=adapter.pk)
+    Adapter.objects.select_for_update(no_key=True).get(pk=adapter.pk)
+    upload_charge(upload=upload, namespace=adapter.owner)
     number = (adapter.versions.aggregate(last=Max("number"))["last"] or 0) + 1
     now = timezone.now()
     version = Version.objects.create(
@@ -142,7 +145,7 @@ def _link_parents(version: Version, parents: Iterable[Parent], actor: User) -> N
         Lineage.objects.create(child=version, parent=parent, relation=named.relation, weight=named.weight)
 
 
-@transaction.atomic
+@audited()
 def version_publish(
     *, version: Version, actor: User | None, decision: DecisionRecord, detail: dict[str, Any] | None = None
 ) -> Version:
@@ -152,7 +155,7 @@ def version_publish(
     return version
 
 
-@transaction.atomic
+@audited()
 def version_withdraw(*, version: Version, actor: User, reason: str) -> Version:
     """The owner takes a version back; a tombstone with the reason stays where it was public."""
     version_transition(

@@ -1,5 +1,6 @@
 """Template filters and tags of the whole house."""
 
+from typing import Any
 from urllib.parse import urlencode
 
 import nh3
@@ -56,6 +57,28 @@ def plain(number: float | None) -> str:
 def words(value: str) -> str:
     """commercial-outputs → commercial outputs"""
     return str(value).replace("-", " ").replace("_", " ")
+
+
+STATE_BADGES = {"published": "allow", "refused": "deny", "taken-down": "deny", "withdrawn": "muted", "draft": "muted"}
+
+
+@register.filter
+def state_badge(state: str) -> str:
+    """The kind of badge for a version's state; what is under way or held has the colour of review."""
+    return STATE_BADGES.get(state, "review")
+
+
+@register.filter
+def merged_duties(duties: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Obligations of one wording as one, with every component and clause that brings it."""
+    merged: dict[str, dict[str, Any]] = {}
+    for duty in duties:
+        one = merged.setdefault(duty["text"], {"text": duty["text"], "components": [], "sources": []})
+        source = {"licence": duty.get("licence"), "clause": duty.get("clause")}
+        for found, value in (("components", duty.get("component")), ("sources", source)):
+            if value and value not in one[found]:
+                one[found].append(value)
+    return list(merged.values())
 
 
 @register.simple_tag(takes_context=True)

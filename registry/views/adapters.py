@@ -12,9 +12,11 @@ from registry.permissions import AdapterPermission
 from registry.selectors.access import access_adapter, access_version
 from registry.selectors.pages import adapter_page, version_page
 from registry.services.adapters import adapter_update
+from registry.services.publication import version_recheck
 from registry.services.ratings import adapter_rate
 from registry.services.review import version_release
 from registry.services.versions import version_withdraw
+from registry.states import VersionState
 
 
 @require_safe
@@ -86,6 +88,21 @@ def release(request: HttpRequest, owner: str, name: str, number: int) -> HttpRes
     )
     version_release(version=found, actor=request.user)  # type: ignore[arg-type]
     messages.success(request, f"{found} is published.")
+    return _to_version(owner, name, number)
+
+
+@login_required
+@require_POST
+def recheck(request: HttpRequest, owner: str, name: str, number: int) -> HttpResponse:
+    """Ask the policy engine again, after facts were stated that a version waited for."""
+    found = access_version(
+        actor=request.user, owner=owner, name=name, number=number, permission=AdapterPermission.CONTRIBUTE
+    )
+    checked = version_recheck(version=found, actor=request.user)  # type: ignore[arg-type]
+    if checked.state == VersionState.PUBLISHED:
+        messages.success(request, f"{checked} is published.")
+    else:
+        messages.warning(request, f"{checked} was not published: see below what it waits for.")
     return _to_version(owner, name, number)
 
 

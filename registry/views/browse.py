@@ -1,6 +1,5 @@
 """Home and browse: search, facets, gallery. One view serves the page and its HTMX fragment."""
 
-from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,7 +12,7 @@ from accounts.errors import NotFound
 from accounts.models import Namespace
 from registry.forms import USE_LABELS
 from registry.models import Adapter
-from registry.selectors.search import SORTS, AdapterQuery, adapter_facets, adapter_search
+from registry.selectors.search import CANDIDATES, SORTS, AdapterQuery, adapter_browse, adapter_search
 
 NARROWING = ("family", "kind", "use", "tag", "level", "creator")
 
@@ -29,12 +28,12 @@ def query_from(parameters: dict[str, str]) -> AdapterQuery:
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     query = query_from(request.GET.dict())
-    page = adapter_search(actor=request.user, query=query)
     if request.headers.get("HX-Request") and query.cursor:
+        page = adapter_search(actor=request.user, query=query)
         return render(request, "registry/_gallery.html", _context(request, query, page.adapters, page.next_cursor))
-    facets, capped = adapter_facets(actor=request.user, query=replace(query, cursor=""))
+    page, facets, capped = adapter_browse(actor=request.user, query=query)
     context = _context(request, query, page.adapters, page.next_cursor)
-    context |= {"facets": facets, "capped": capped, "sorts": SORTS, "use_labels": USE_LABELS}
+    context |= {"facets": facets, "capped": capped, "candidates": CANDIDATES, "sorts": SORTS, "use_labels": USE_LABELS}
     context["narrowed"] = bool(query.text or any(getattr(query, name) for name in NARROWING))
     template = "registry/_results.html" if request.headers.get("HX-Request") else "registry/browse.html"
     return render(request, template, context)

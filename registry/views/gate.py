@@ -1,20 +1,23 @@
 """The download gate: the use, the decision, the terms, the receipt, and the bytes."""
 
+import uuid
+
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts.errors import NotFound
 from accounts.models import User
 from governance.errors import GovernanceRefused
 from governance.policy import Use
 from governance.selectors import asked_for_last, standing_use
+from registry.api.receipts import ReceiptNoticeView, ReceiptView
 from registry.delivery import deliver
 from registry.forms import UseForm
-from registry.models import Receipt, Version
+from registry.models import Version
 from registry.selectors.access import access_version
+from registry.selectors.mine import access_receipt
 from registry.services.delivery import gate_accept, gate_ask, link_redeem, link_token, require_available
 
 
@@ -58,27 +61,35 @@ def delivery(request: HttpRequest, token: str) -> HttpResponseBase:
     return deliver(request, blob=file.blob, filename=file.path)
 
 
-def _own_receipt(request: HttpRequest, pk: str) -> Receipt:
-    receipts = Receipt.objects.select_related("acceptance__version").filter(acceptance__user_id=request.user.pk or 0)
-    receipt = receipts.filter(pk=pk).first()
-    if receipt is None:
-        raise NotFound("There is no such receipt of yours.")
-    return receipt
+@require_safe
+def receipt_json(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
+    """The receipt for a browser; a program with a token gets the API's answer at the same address."""
+    if request.headers.get("Authorization"):
+        return ReceiptView.as_view()(request, pk=pk)
+    return _receipt_json(request, pk)
 
 
 @login_required
-@require_safe
-def receipt_json(request: HttpRequest, pk: str) -> HttpResponse:
-    receipt = _own_receipt(request, pk)
+def _receipt_json(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    assert isinstance(request.user, User)
+    receipt = access_receipt(actor=request.user, pk=pk)
     response = JsonResponse(receipt.body, json_dumps_params={"indent": 2})
     response["Content-Disposition"] = f'attachment; filename="receipt-{receipt.pk}.json"'
     return response
 
 
-@login_required
 @require_safe
-def receipt_notice(request: HttpRequest, pk: str) -> HttpResponse:
-    receipt = _own_receipt(request, pk)
+def receipt_notice(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
+    """The notice, in the same two ways."""
+    if request.headers.get("Authorization"):
+        return ReceiptNoticeView.as_view()(request, pk=pk)
+    return _receipt_notice(request, pk)
+
+
+@login_required
+def _receipt_notice(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    assert isinstance(request.user, User)
+    receipt = access_receipt(actor=request.user, pk=pk)
     response = HttpResponse(receipt.notice, content_type="text/plain; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="NOTICE.txt"'
     return response

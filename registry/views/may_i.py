@@ -23,7 +23,9 @@ def may_i(request: HttpRequest) -> HttpResponse:
         "question": question,
         "uses": USE_CHOICES,
         "q": text,
-        "suggestions": [adapter for adapter in found if adapter.pk not in question.adapter_ids],
+        "suggestions": [
+            adapter for adapter in found if adapter.latest_id is not None and adapter.pk not in question.adapter_ids
+        ],
     }
     context |= may_i_answer(actor=request.user, question=question)
     if request.headers.get("HX-Request"):

@@ -9,7 +9,9 @@ from accounts.errors import DomainError
 from accounts.models import User
 from registry.forms import UploadForm
 from registry.models import Upload, Version
-from registry.selectors.pages import upload_initial
+from registry.permissions import AdapterPermission
+from registry.selectors.access import adapter_permissions
+from registry.selectors.pages import adapter_to_extend, upload_initial
 from registry.services.intake import intake
 from registry.services.uploads import access_upload, room_left, upload_from_stream
 from registry.services.versions import latest_statement
@@ -20,7 +22,9 @@ from registry.services.versions import latest_statement
 def upload(request: HttpRequest) -> HttpResponse:
     assert isinstance(request.user, User)
     statement = latest_statement()
-    initial = upload_initial(actor=request.user, owner=request.GET.get("owner", ""), name=request.GET.get("name", ""))
+    place = {name: (request.POST or request.GET).get(name, "") for name in ("owner", "name")}
+    adapter = adapter_to_extend(actor=request.user, **place)
+    initial = upload_initial(adapter=adapter, **place)
     form = UploadForm(
         request.POST or None, request.FILES or None, actor=request.user, statement=statement, initial=initial
     )
@@ -34,7 +38,8 @@ def upload(request: HttpRequest) -> HttpResponse:
                 "version", owner=version.adapter.owner.slug, name=version.adapter.name, number=version.number
             )
     status = 422 if form.errors else 200
-    context = {"form": form, "statement": statement, "room": room_left(actor=request.user)}
+    context = {"form": form, "statement": statement, "adapter": adapter, "room": room_left(actor=request.user)}
+    context["may_edit"] = adapter and AdapterPermission.EDIT in adapter_permissions(request.user, adapter)
     return render(request, "registry/upload.html", context, status=status)
 
 

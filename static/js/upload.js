@@ -14,6 +14,7 @@
   const text = document.getElementById("upload-text");
   const meter = document.getElementById("upload-meter");
   const button = document.getElementById("upload-submit");
+  const beside = document.getElementById("upload-beside");
   const csrf = form.querySelector("[name=csrfmiddlewaretoken]").value;
   let current = null;
   let waiting = false;
@@ -21,9 +22,28 @@
   const size = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
   const show = (message, kind) => {
     box.hidden = false;
-    box.className = kind ? `notice notice--${kind}` : "notice";
+    box.className = kind ? `notice upload-progress notice--${kind}` : "notice upload-progress";
     text.textContent = message;
+    beside.textContent = message;
   };
+
+  /* What the inspection would refuse by its name alone is refused before it travels, in the same words. */
+  const PICKLES = ["ckpt", "pt", "pth", "bin", "pkl"];
+  const ARCHIVES = ["zip", "rar", "7z", "gz", "tar", "xz", "bz2"];
+  const wrongEnding = (filename) => {
+    const ending = filename.includes(".") ? filename.split(".").pop().toLowerCase() : "";
+    if (ending === "safetensors") return "";
+    const what = ending ? `The file is a .${ending} file.` : "The name of the file has no ending.";
+    const only = "Only safetensors files are taken: they hold numbers and cannot run code.";
+    if (PICKLES.includes(ending)) {
+      return `${what} Opening a pickle can run any code on the machine of whoever loads it; here pickles are never opened or kept. What to do: Convert it to safetensors on your own machine, with a tool that you trust, and upload that file.`;
+    }
+    if (ARCHIVES.includes(ending)) {
+      return `${what} ${only} What to do: Unpack it and upload the safetensors file inside; one upload is one file.`;
+    }
+    return `${what} ${only} What to do: Upload the adapter as a .safetensors file.`;
+  };
+  const ownerSlug = () => (owner.selectedOptions ? owner.selectedOptions[0].textContent.trim() : owner.dataset.slug);
 
   const finish = () => {
     uploadId.value = current.url.split("/").pop();
@@ -54,14 +74,22 @@
   const start = async () => {
     if (current) await current.abort();
     uploadId.value = "";
+    current = null;
     const chosen = file.files[0];
     if (!chosen) return;
+    const refusal = wrongEnding(chosen.name);
+    file.setCustomValidity(refusal && "Choose a .safetensors file.");
+    meter.hidden = Boolean(refusal);
+    if (refusal) {
+      show(refusal, "error");
+      return;
+    }
     suggestName(chosen.name);
     current = new tus.Upload(chosen, {
       endpoint: form.dataset.uploads,
       chunkSize: 16 * 1024 * 1024,
       retryDelays: [0, 1000, 3000, 5000, 10000, 20000],
-      metadata: { filename: chosen.name, owner: owner.selectedOptions[0].textContent.trim() },
+      metadata: { filename: chosen.name, owner: ownerSlug() },
       headers: { "X-CSRFToken": csrf },
       removeFingerprintOnSuccess: true,
       onProgress: (sent, total) => {
@@ -92,5 +120,6 @@
     event.preventDefault();
     waiting = true;
     button.disabled = true;
+    beside.textContent = text.textContent;
   });
 })();

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import Site
+from tests.e2e.sites import Site
 from tests.registry.artifacts.builders import adapter_file, peft
 from tests.safetensors_bytes import lora_bytes
 

@@ -83,20 +83,60 @@ def test_command_accepts_a_good_receipt(tmp_path: Path) -> None:
     assert "valid" in _command(file, "--public-key", public_bytes().hex())
 
 
-def test_command_refuses_a_changed_receipt_another_key_and_no_receipt(tmp_path: Path) -> None:
+def _kept(tmp_path: Path, **change: Any) -> Path:
     file = tmp_path / "receipt.json"
-    file.write_text(json.dumps({**sign_receipt(BODY), "recipient": "eve"}))
+    file.write_text(json.dumps({**sign_receipt(BODY), **change}))
+    return file
+
+
+def test_command_refuses_a_changed_receipt(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="does not fit"):
+        _command(_kept(tmp_path, recipient="eve"))
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"sequence": 1}'])
+def test_command_refuses_what_is_no_receipt(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "receipt.json"
+    file.write_text(text)
+    with pytest.raises(CommandError, match="receipt"):
         _command(file)
-    file.write_text(json.dumps(sign_receipt(BODY)))
-    with pytest.raises(CommandError, match="does not fit"):
-        _command(file, "--public-key", "00" * 32)
-    for broken in ("{", "[]"):
-        file.write_text(broken)
-        with pytest.raises(CommandError):
-            _command(file)
     with pytest.raises(CommandError, match="cannot read"):
         _command(tmp_path / "absent.json")
+
+
+def test_command_with_another_key_says_which_one_is_missing_and_where_it_is(tmp_path: Path) -> None:
+    file, mine = _kept(tmp_path, registry="https://registry.example"), key_id(public_bytes())
+    with pytest.raises(CommandError, match=f"cannot tell.*names the key {mine}.*registry-keys.json"):
+        _command(file, "--public-key", "00" * 32)
+    with pytest.raises(CommandError, match="cannot read the key"):
+        _command(file, "--public-key", "no")
+
+
+def test_command_in_another_data_folder_makes_no_key_and_calls_nothing_forged(
+    tmp_path: Path, settings: Settings
+) -> None:
+    file, mine = _kept(tmp_path), key_id(public_bytes())
+    settings.KEYS_DIR = tmp_path / "elsewhere"
+    with pytest.raises(CommandError, match=f"cannot tell.*{mine}.*has no key.*--keys"):
+        _command(file)
+    assert not (tmp_path / "elsewhere").exists()
+    sign_receipt(BODY)  # now there is one, and it is another
+    with pytest.raises(CommandError, match=f"cannot tell.*{mine}.*has only"):
+        _command(file)
+
+
+def test_command_checks_with_the_published_keys(tmp_path: Path, settings: Settings, client: Client) -> None:
+    file, keys = _kept(tmp_path), tmp_path / "registry-keys.json"
+    keys.write_bytes(client.get("/.well-known/registry-keys.json").content)
+    settings.KEYS_DIR = tmp_path / "elsewhere"
+    assert "valid: ada/rain v2" in _command(file, "--keys", str(keys))
+    forged = _kept(tmp_path, recipient="eve")  # signed by the key of the other folder
+    with pytest.raises(CommandError, match="cannot tell"):
+        _command(forged, "--keys", str(keys))
+    for broken in ("[]", "{}", '{"keys": [1]}', '{"keys": [{"crv": "Ed25519", "x": "%"}, {"crv": "Ed25519"}]}'):
+        keys.write_text(broken)
+        with pytest.raises(CommandError, match="cannot read the key"):
+            _command(file, "--keys", str(keys))
 
 
 def test_documented_offline_check_accepts_and_refuses(tmp_path: Path, client: Client) -> None:

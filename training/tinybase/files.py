@@ -28,8 +28,20 @@ def write_adapter(path: Path, name: str, recipe: Recipe, trained: Trained) -> in
     save_file(tensors, path, facts)
     digest = data_digest(path)  # of the bytes behind the header, so the header may be written again
     save_file(tensors, path, {**facts, "modelspec.hash_sha256": f"0x{digest}", "sshs_model_hash": digest})
+    _order_header(path)
     path.chmod(0o644)  # safetensors writes files that only their owner can read
     return path.stat().st_size
+
+
+def _order_header(path: Path) -> None:
+    """Sort the metadata, which safetensors writes in another order each time."""
+    data = path.read_bytes()
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data[end:])
 
 
 def _half(key: str, tensor: Tensor) -> Tensor:

@@ -50,6 +50,7 @@ def make_scheduler() -> Scheduler:
         timestep_spacing="trailing",
         clip_sample=False,
         set_alpha_to_one=False,
+        steps_offset=1,  # means nothing with trailing time steps, but StableDiffusionPipeline warns of any other
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from diffusers.models.normalization import AdaLayerNormContinuous
 from torch import nn
 
 from inference.engine.names.tables import TABLES, Table
@@ -123,8 +124,9 @@ def _names(component: str, module: nn.Module) -> _Names:
         for original, path in original_names(module, paths).items():
             names.add(original, (path,))
     elif component == "transformer":
+        swapped = _continuous(module)
         for table in TABLES:
-            _add_table(names, table, set(paths))
+            _add_table(names, table, set(paths), swapped)
     else:
         _add_clip_level(names, paths)
     return names
@@ -139,10 +141,19 @@ def _add_clip_level(names: _Names, paths: list[str]) -> None:
             names.add(_CLIP_LEVEL + path, (path,))
 
 
-def _add_table(names: _Names, table: Table, paths: set[str]) -> None:
+def _continuous(module: nn.Module) -> frozenset[str]:
+    """Layers whose halves are (scale, shift) here and (shift, scale) in the original code of FLUX and SD 3.
+
+    The last ones of the transformer and, in SD 3, that of the last block's text side.
+    """
+    layers = module.named_modules()
+    return frozenset(f"{path}.linear" for path, layer in layers if isinstance(layer, AdaLayerNormContinuous))
+
+
+def _add_table(names: _Names, table: Table, paths: set[str], swapped: frozenset[str]) -> None:
     for theirs, modules in _spelled_out(table, paths):
         if all(module in paths for module in modules):
-            names.add(theirs, modules, swapped=theirs in table.swapped)
+            names.add(theirs, modules, swapped=modules[0] in swapped)
 
 
 def _spelled_out(table: Table, paths: set[str]) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -1,12 +1,11 @@
 """Names of transformer layers outside diffusers, as data: what a layer is called there, and where it is here.
 
-A fused layer (one `qkv`) stands for several modules here, whose rows it holds one below the other. `SWAPPED` layers
-hold their two halves (scale and shift) in the opposite order.
+A fused layer (one `qkv`) stands for several modules here, whose rows it holds one below the other.
 Sources: black-forest-labs/flux `model.py`, Stability-AI/sd3-ref `mmditx.py`, and diffusers' conversion scripts.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 Layers = Mapping[str, tuple[str, ...]]
 
@@ -26,7 +25,6 @@ class Table:
 
     blocks: tuple[Blocks, ...]
     layers: Layers
-    swapped: frozenset[str] = field(default_factory=frozenset)
 
 
 _IMAGE = ("attn.to_q", "attn.to_k", "attn.to_v")
@@ -85,7 +83,6 @@ FLUX = Table(
         "final_layer.linear": ("proj_out",),
         "final_layer.adaLN_modulation.1": ("norm_out.linear",),
     },
-    swapped=frozenset({"final_layer.adaLN_modulation.1"}),
 )
 
 SD3 = Table(
@@ -100,6 +97,8 @@ SD3 = Table(
                 "x_block.attn.ln_k": ("attn.norm_k",),
                 "x_block.attn2.qkv": ("attn2.to_q", "attn2.to_k", "attn2.to_v"),
                 "x_block.attn2.proj": ("attn2.to_out.0",),
+                "x_block.attn2.ln_q": ("attn2.norm_q",),
+                "x_block.attn2.ln_k": ("attn2.norm_k",),
                 "x_block.mlp.fc1": ("ff.net.0.proj",),
                 "x_block.mlp.fc2": ("ff.net.2",),
                 "x_block.adaLN_modulation.1": ("norm1.linear",),
@@ -123,7 +122,6 @@ SD3 = Table(
         "final_layer.linear": ("proj_out",),
         "final_layer.adaLN_modulation.1": ("norm_out.linear",),
     },
-    swapped=frozenset({"final_layer.adaLN_modulation.1"}),
 )
 
 WAN = Table(

@@ -223,5 +223,9 @@ def tiny_sd3() -> StableDiffusion3Pipeline:
 
 
 def _quiet(pipe: Any) -> Any:
+    """As `from_pretrained` leaves a pipeline: without progress bars, and without T5's dropout."""
+    for component in pipe.components.values():
+        if isinstance(component, torch.nn.Module):
+            component.eval()
     pipe.set_progress_bar_config(disable=True)
     return pipe

@@ -1,5 +1,6 @@
 """What is no safetensors file is refused as what it is, whatever it is called."""
 
+import gzip
 import io
 import pickle
 import tarfile
@@ -55,7 +56,19 @@ FOREIGN = {
     "webp": (b"RIFF\x10\0\0\0WEBP" + bytes(40), "image"),
     "web page": (b"<!DOCTYPE html><html><body>Sign in</body></html>", "web-page"),
     "lfs pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "lfs-pointer"),
+    "web page behind a mark": (b"\xef\xbb\xbf\n <html><head></head></html>", "web-page"),
+    "error message of an object store": (b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', "web-page"),
+    "error message of an API": (b'{"error": "Sign in to download this file.", "status": 401}', "json-text"),
+    "index of a split model": (b'{\n  "metadata": {"total_size": 1}, "weight_map": {}}', "json-text"),
     "program": (b"\x7fELF" + bytes(40), "executable"),
+    "program of Windows": (b"MZ\x90\0" + bytes(40), "executable"),
+    "gif": (b"GIF89a" + bytes(40), "image"),
+    "pdf": (b"%PDF-1.7" + bytes(40), "document"),
+    "bzip2": (b"BZh9" + bytes(40), "archive"),
+    "zip named as a pickle": (_torch_zip(), "pickle"),
+    "first pickle protocol with a frame": (pickle.dumps([1], protocol=5), "pickle"),
+    "real gzip around an adapter": (gzip.compress(b"x" * 4000), "archive"),
+    "real zip around an adapter": (_zip(style=bytes(4000)), "archive"),
 }
 
 
@@ -67,7 +80,47 @@ def test_foreign_content_refused_as_what_it_is(name: str, tmp_path: Path) -> Non
     with pytest.raises(ArtifactRefused) as refused:
         inspect_file(path)
     assert refused.value.code == code
-    assert refused.value.remedy
+    assert all((refused.value.what, refused.value.why, refused.value.remedy))
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+@pytest.mark.parametrize("filename", ["style.safetensors", "style.SAFETENSORS", "style.ckpt", "style"])
+def test_name_does_not_change_what_content_is(name: str, filename: str, tmp_path: Path) -> None:
+    content, code = FOREIGN[name]
+    path = tmp_path / "upload"
+    path.write_bytes(content)
+    with pytest.raises(ArtifactRefused) as refused:
+        inspect_file(path, filename=filename)
+    assert refused.value.code == code
+
+
+def test_large_archive_whose_pickle_stands_late_is_a_pickle(tmp_path: Path) -> None:
+    """Some archives begin with tensors; the directory at their end names the pickle."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("archive/data/0", bytes(200_000))
+        archive.writestr("archive/data.pkl", pickle.dumps({"a": 1}))
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(buffer.getvalue())
+    with pytest.raises(ArtifactRefused) as refused:
+        inspect_file(path)
+    assert refused.value.code == "pickle"
+
+
+def test_every_kind_of_content_has_its_own_message(tmp_path: Path) -> None:
+    messages: dict[str, set[str]] = {}
+    for number, (content, code) in enumerate(FOREIGN.values()):
+        path = tmp_path / f"{number}.safetensors"
+        path.write_bytes(content)
+        with pytest.raises(ArtifactRefused) as refused:
+            inspect_file(path)
+        messages.setdefault(refused.value.what, set()).add(code)
+    assert all(len(codes) == 1 for codes in messages.values()), messages
+
+
+@pytest.mark.parametrize("name", ["style.SafeTensors", "a.b.safetensors", ".safetensors.safetensors"])
+def test_safetensors_under_its_name_taken(name: str, tmp_path: Path) -> None:
+    assert inspect_file(adapter_file(tmp_path / "blob", lora(MODULE)), filename=name).kind == "lora"
 
 
 @pytest.mark.parametrize("suffix", [".ckpt", ".pt", ".pth", ".bin", ".pkl"])

@@ -6,12 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from registry.artifacts import ArtifactRefused
-from registry.artifacts.header import MAX_HEADER, MAX_METADATA, MAX_TENSORS, read_header
-from tests.registry.artifacts.builders import adapter_file, entry, header_file, raw_file
+from registry.artifacts.header import MAX_HEADER, MAX_METADATA, MAX_TENSORS, MAX_VALUES, read_header
+from tests.registry.artifacts.builders import adapter_file, entry, raw_file
 
 GOOD = entry([2], 0, 8)
 Make = Callable[[Path], Path]
@@ -34,6 +32,7 @@ def _bytes(content: bytes) -> Make:
 
 
 A = json.dumps(GOOD)
+EMPTY = json.dumps(entry([0], 0, 0), separators=(",", ":"))
 CASES: dict[str, tuple[str, Make]] = {
     "empty file": ("empty-file", _bytes(b"")),
     "shorter than the length": ("header-too-small", _bytes(b"\x01\x02")),
@@ -56,6 +55,18 @@ CASES: dict[str, tuple[str, Make]] = {
     "metadata is a list": ("metadata-not-object", _header({"__metadata__": [], "a": GOOD})),
     "metadata value is a number": ("metadata-not-string", _header({"__metadata__": {"a": 1}, "a": GOOD})),
     "metadata too large": ("metadata-too-large", _header({"__metadata__": {"a": "x" * (MAX_METADATA + 1)}, "a": GOOD})),
+    "metadata value is a list": ("metadata-not-string", _header({"__metadata__": {"a": ["b"]}, "a": GOOD})),
+    "metadata value is nothing": ("metadata-not-string", _header({"__metadata__": {"a": None}, "a": GOOD})),
+    "metadata holds half a character": (
+        "metadata-not-unicode",
+        _text('{"__metadata__":{"a":"\\ud800"},"a":' + A + "}"),
+    ),
+    "metadata key holds half a character": (
+        "metadata-not-unicode",
+        _text('{"__metadata__":{"\\udfff":"b"},"a":' + A + "}"),
+    ),
+    "metadata of 50 MB": ("header-too-large", _header({"__metadata__": {"a": "x" * 50_000_000}, "a": GOOD})),
+    "millions of values": ("header-too-many-values", _text('{"a":[' + "1," * MAX_VALUES + "0]}")),
     "entry is a number": ("entry-not-object", _header({"a": 1})),
     "entry without offsets": ("entry-field-missing", _header({"a": {"dtype": "F32", "shape": [2]}})),
     "entry with another field": ("entry-field-extra", _header({"a": {**GOOD, "payload": "x"}})),
@@ -69,6 +80,8 @@ CASES: dict[str, tuple[str, Make]] = {
     "a thousand dimensions": ("too-many-dimensions", _header({"a": entry([1] * 1000, 0, 4)}, bytes(4))),
     "zero times a lot": ("zero-dimension", _header({"a": entry([0, 2**40], 0, 0)}, b"")),
     "negative offset": ("offsets-negative", _header({"a": entry([2], -8, 0)})),
+    "offset is a truth value": ("offsets-not-integers", _header({"a": {**GOOD, "data_offsets": [False, 8]}})),
+    "duplicate field": ("duplicate-key", _text('{"a":{"dtype":"F32","dtype":"F16","shape":[2],"data_offsets":[0,8]}}')),
     "fractional offset": ("offsets-not-integers", _header({"a": {**GOOD, "data_offsets": [0.0, 8.0]}})),
     "three offsets": ("offsets-not-integers", _header({"a": {**GOOD, "data_offsets": [0, 8, 8]}})),
     "reversed offsets": ("offsets-reversed", _header({"a": entry([2], 8, 0)})),
@@ -80,8 +93,18 @@ CASES: dict[str, tuple[str, Make]] = {
     "data behind": ("trailing-data", _header({"a": GOOD}, bytes(9))),
     "NUL in a name": ("key-characters", _header({"a\0b": GOOD})),
     "path in a name": ("key-characters", _header({"../../etc/passwd": GOOD})),
+    "half a character in a name": ("key-characters", _text('{"\\ud800":' + A + "}")),
+    "backslash in a name": ("key-characters", _header({"a\\b": GOOD})),
+    "line feed in a name": ("key-characters", _header({"a\nb": GOOD})),
+    "path inside a name": ("key-characters", _header({"a/../b": GOOD})),
     "empty name": ("key-characters", _header({"": GOOD})),
     "long name": ("key-too-long", _header({"a" * 600: GOOD})),
+    "140,000 empty tensors": (
+        "too-many-tensors",
+        _text("{" + ",".join(f'"{n}":{EMPTY}' for n in range(140_000)) + "}", b""),
+    ),
+    "hole in front": ("hole", _header({"a": entry([2], 8, 16)}, bytes(16))),
+    "the same place twice": ("overlap", _header({"a": GOOD, "b": GOOD})),
     "too many tensors": (
         "too-many-tensors",
         _header({f"t{n}": entry([1], 4 * n, 4 * n + 4) for n in range(MAX_TENSORS + 1)}, bytes(4 * MAX_TENSORS + 4)),
@@ -116,53 +139,3 @@ def test_sound_header_read(tmp_path: Path) -> None:
     assert header.metadata == {"ss_v2": "True"}
     assert header.data_start % 8 == 0
     assert header.data_bytes == 14
-
-
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(content=st.binary(max_size=400))
-def test_any_bytes_are_read_or_refused(content: bytes, tmp_path: Path) -> None:
-    path = tmp_path / "x.safetensors"
-    path.write_bytes(content)
-    _read_or_refuse(path)
-
-
-_leaf = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
-_json = st.recursive(
-    _leaf, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
-)
-_entry = st.fixed_dictionaries(
-    {
-        "dtype": st.sampled_from(["F32", "F16", "BOOL", "F4", "X"]) | _leaf,
-        "shape": st.lists(st.integers(-2, 9), max_size=4) | _leaf,
-        "data_offsets": st.lists(st.integers(-2, 64), max_size=3) | _leaf,
-    }
-)
-
-
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    header=st.dictionaries(st.text(max_size=12) | st.just("__metadata__"), _entry | _json, max_size=5),
-    data=st.binary(max_size=64),
-)
-def test_any_json_header_is_read_or_refused(header: dict[str, object], data: bytes, tmp_path: Path) -> None:
-    _read_or_refuse(header_file(tmp_path / "x.safetensors", header, data))
-
-
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(cut=st.integers(0, 400), flips=st.lists(st.tuples(st.integers(0, 399), st.integers(0, 255)), max_size=4))
-def test_damaged_file_is_read_or_refused(cut: int, flips: list[tuple[int, int]], tmp_path: Path) -> None:
-    path = adapter_file(tmp_path / "x.safetensors", {"a.lora_down.weight": (4, 8), "a.lora_up.weight": (8, 4)})
-    content = bytearray(path.read_bytes()[: 400 - cut])
-    for at, value in flips:
-        if at < len(content):
-            content[at] = value
-    path.write_bytes(bytes(content))
-    _read_or_refuse(path)
-
-
-def _read_or_refuse(path: Path) -> None:
-    try:
-        header = read_header(path)
-    except ArtifactRefused:
-        return  # any other exception fails the test
-    assert sum(info.end - info.start for info in header.tensors.values()) == header.data_bytes

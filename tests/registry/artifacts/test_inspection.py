@@ -92,135 +92,6 @@ def test_factors_of_different_rank_refused(name: str, tmp_path: Path) -> None:
     assert refused.value.code == "module-mismatch"
 
 
-FLUX_D, FLUX_S = "transformer_blocks.0", "single_transformer_blocks.0"
-FAMILIES = {
-    "sd1 kohya": (lora(K, into=768), "sd1", "kohya"),
-    "sd2 kohya": (lora(K, into=1024), "sd2", "kohya"),
-    "tinybase": (lora(K, into=96, out=96), "tinybase", "kohya"),
-    "sdxl diffusers names": (lora(K, into=2048), "sdxl", "kohya"),
-    "sdxl sgm names": (lora("lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k", into=2048), "sdxl", "kohya"),
-    "sdxl by depth": (lora("lora_unet_input_blocks_7_1_transformer_blocks_5_attn1_to_k", into=1280), "sdxl", "kohya"),
-    "shallow self-attention": (lora(f"{BLOCK}_attn1_to_k", into=640), "unknown", "kohya"),
-    "sd1 text encoder": (lora("lora_te_text_model_encoder_layers_0_self_attn_q_proj", into=768), "sd1", "kohya"),
-    "sd2 text encoder": (lora("lora_te_text_model_encoder_layers_0_self_attn_q_proj", into=1024), "sd2", "kohya"),
-    "numbered text encoder": (
-        lora("lora_te1_text_model_encoder_layers_0_self_attn_q_proj", into=768),
-        "unknown",
-        "kohya",
-    ),
-    "lycoris": (lora(K.replace("lora_unet_", "lycoris_unet_"), into=768), "sd1", "lycoris"),
-    "sd1 diffusers": (peft("unet.down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k"), "sd1", "diffusers"),
-    "sd1 peft": (peft("base_model.model.down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k"), "sd1", "peft"),
-    "sd1 attn-processor": (
-        {
-            "unet.down_blocks.1.attentions.0.transformer_blocks.0.attn2.processor.to_k_lora.down.weight": (4, 768),
-            "unet.down_blocks.1.attentions.0.transformer_blocks.0.attn2.processor.to_k_lora.up.weight": (320, 4),
-        },
-        "sd1",
-        "attn-processor",
-    ),
-    "sdxl comfyui": (
-        peft("diffusion_model.input_blocks.4.1.transformer_blocks.0.attn2.to_k", into=2048),
-        "sdxl",
-        "comfyui",
-    ),
-    "flux1 kohya": (lora("lora_unet_double_blocks_0_img_attn_qkv", into=3072), "flux1", "kohya"),
-    "flux1 comfyui": (peft("diffusion_model.double_blocks.0.img_attn.qkv", into=3072), "flux1", "comfyui"),
-    "flux1 bfl": (peft("single_blocks.3.linear1", into=3072), "flux1", "bfl"),
-    "flux1 diffusers": (
-        {**peft(f"transformer.{FLUX_D}.attn.to_q", into=3072), **peft(f"transformer.{FLUX_S}.attn.to_q", into=3072)},
-        "flux1",
-        "diffusers",
-    ),
-    "flux1 onetrainer": (
-        lora("lora_transformer_single_transformer_blocks_3_attn_to_q", into=3072),
-        "flux1",
-        "onetrainer",
-    ),
-    "flux1 xlabs": (
-        {
-            "double_blocks.0.processor.qkv_lora1.down.weight": (16, 3072),
-            "double_blocks.0.processor.qkv_lora1.up.weight": (9216, 16),
-        },
-        "flux1",
-        "xlabs",
-    ),
-    "flux2 comfyui": (peft("diffusion_model.double_blocks.0.img_attn.qkv", into=6144), "flux2", "comfyui"),
-    "flux2 small": (peft("diffusion_model.double_blocks.0.img_attn.qkv", into=4096), "flux2", "comfyui"),
-    "flux2 by its text": (
-        {**peft("diffusion_model.txt_in", into=15360), **peft("diffusion_model.double_blocks.0.img_mlp.0", into=3072)},
-        "flux2",
-        "comfyui",
-    ),
-    "flux2 diffusers": (
-        peft("transformer.single_transformer_blocks.0.attn.to_qkv_mlp_proj", into=6144),
-        "flux2",
-        "diffusers",
-    ),
-    "sd3 bfl names": (peft("diffusion_model.joint_blocks.0.x_block.attn.qkv", into=1536), "sd3", "comfyui"),
-    "sd3 kohya": (lora("lora_unet_joint_blocks_0_context_block_attn_qkv", into=1536), "sd3", "kohya"),
-    "sd3 diffusers": (peft("transformer.transformer_blocks.0.attn.add_q_proj", into=1536), "sd3", "diffusers"),
-    "sd3 diffusers, image side": (peft("transformer.transformer_blocks.0.attn.to_q", into=2432), "sd3", "diffusers"),
-    "qwen by its layers": (
-        peft("transformer.transformer_blocks.0.img_mlp.net.0.proj", into=3072),
-        "qwen-image",
-        "diffusers",
-    ),
-    "qwen by its depth": (peft("transformer.transformer_blocks.40.attn.to_q", into=3072), "qwen-image", "diffusers"),
-    "joint block of two families": (
-        peft("transformer.transformer_blocks.3.attn.to_q", into=3072),
-        "unknown",
-        "diffusers",
-    ),
-    "z-image": (peft("diffusion_model.layers.0.attention.to_q", into=3840), "z-image", "comfyui"),
-    "z-image refiner": (peft("diffusion_model.context_refiner.0.feed_forward.w1", into=3840), "z-image", "comfyui"),
-    "wan": (peft("diffusion_model.blocks.0.self_attn.q", into=5120), "wan", "comfyui"),
-    "wan diffusers": (peft("transformer.blocks.0.attn1.to_q", into=5120), "wan", "diffusers"),
-    "ti sd1": ({"emb_params": (4, 768)}, "sd1", "embedding"),
-    "ti sd2": ({"string_to_param": (4, 1024)}, "sd2", "embedding"),
-    "ti sdxl": ({"clip_l": (4, 768), "clip_g": (4, 1280)}, "sdxl", "embedding"),
-    "ti by token": ({"<statue>": (1, 768)}, "sd1", "embedding"),
-    "ti of one encoder": ({"clip_g": (4, 1280)}, "unknown", "embedding"),
-}
-
-
-@pytest.mark.parametrize("name", FAMILIES)
-def test_family_and_layout_recognised(name: str, tmp_path: Path) -> None:
-    shapes, family, layout = FAMILIES[name]
-    found = inspect_file(adapter_file(tmp_path / "x.safetensors", shapes))
-    assert (found.family, found.layout) == (family, layout)
-    assert found.family_evidence
-    assert ("family-unknown" in {warning.code for warning in found.warnings}) == (family == "unknown")
-
-
-FOREIGN = {
-    "full-checkpoint": {
-        "model.diffusion_model.input_blocks.0.0.weight": (4, 4, 3, 3),
-        "first_stage_model.x.weight": (4,),
-    },
-    "vae": {"encoder.down.0.block.0.conv1.weight": (4, 4, 3, 3), "decoder.up.0.block.0.conv1.weight": (4, 4, 3, 3)},
-    "text-encoder": {"text_model.encoder.layers.0.self_attn.q_proj.weight": (4, 4)},
-    "upscaler": {"model.1.sub.0.RDB1.conv1.0.weight": (4, 4, 3, 3), "model.0.weight": (4, 3, 3, 3)},
-    "control-net": {"control_model.input_blocks.0.0.weight": (4, 4, 3, 3)},
-    "not-an-adapter": {"fc1.weight": (4, 4), "fc2.weight": (4, 4)},
-    "control-lora": {**lora("diffusion_model.img_in"), "diffusion_model.img_in.reshape_weight": (2,)},
-}
-
-
-@pytest.mark.parametrize("code", FOREIGN)
-def test_whole_models_refused(code: str, tmp_path: Path) -> None:
-    with pytest.raises(ArtifactRefused) as refused:
-        inspect_file(adapter_file(tmp_path / "x.safetensors", FOREIGN[code]))
-    assert refused.value.code == code
-
-
-def test_checkpoint_with_lora_like_keys_refused(tmp_path: Path) -> None:
-    shapes = {f"model.diffusion_model.input_blocks.{n}.0.weight": (4, 4) for n in range(20)}
-    with pytest.raises(ArtifactRefused) as refused:
-        inspect_file(adapter_file(tmp_path / "x.safetensors", {**shapes, **lora(K)}))
-    assert refused.value.code == "full-checkpoint"
-
-
 def test_rank_alpha_and_parts_told(tmp_path: Path) -> None:
     shapes = {
         **lora(K, rank=4),
@@ -306,3 +177,42 @@ def test_trigger_phrase_of_modelspec_comes_first(tmp_path: Path) -> None:
 def test_inspection_is_plain_json(tmp_path: Path) -> None:
     found = inspect_file(adapter_file(tmp_path / "x.safetensors", lora(K)), declared_family="sdxl")
     assert json.loads(json.dumps(found.to_json()))["warnings"][0]["code"] == "declared-family"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 1e30])
+def test_alpha_that_is_no_sane_number_refused(value: float, tmp_path: Path) -> None:
+    path = adapter_file(tmp_path / "x.safetensors", lora(K), values={f"{K}.alpha": struct.pack("<f", value)})
+    with pytest.raises(ArtifactRefused) as refused:
+        inspect_file(path)
+    assert refused.value.code == "alpha-value"
+
+
+def test_alpha_of_several_numbers_refused(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactRefused) as refused:
+        inspect_file(adapter_file(tmp_path / "x.safetensors", {**lora(K), f"{K}.alpha": (3,)}))
+    assert refused.value.code == "alpha-value"
+
+
+@pytest.mark.parametrize(
+    ("dtype", "raw"),
+    [
+        ("F32", struct.pack("<f", 8)),
+        ("F16", struct.pack("<e", 8)),
+        ("BF16", b"\x00\x41"),
+        ("F64", struct.pack("<d", 8)),
+        ("I64", struct.pack("<q", 8)),
+        ("I32", struct.pack("<i", 8)),
+    ],
+)
+def test_alpha_read_in_every_common_number_format(dtype: str, raw: bytes, tmp_path: Path) -> None:
+    shapes = {key: shape for key, shape in lora(K).items()}
+    path = adapter_file(tmp_path / "x.safetensors", shapes, dtype=dtype, values={f"{K}.alpha": raw})
+    assert inspect_file(path).alpha == {"min": 8, "median": 8, "max": 8}
+
+
+def test_facts_counted(tmp_path: Path) -> None:
+    found = inspect_file(adapter_file(tmp_path / "x.safetensors", lora(K, into=768, out=320, rank=4), dtype="BF16"))
+    assert found.parameter_count == 4 * 768 + 320 * 4 + 1
+    assert found.dtypes == {"BF16": 3}
+    assert found.data_bytes == 2 * found.parameter_count
+    assert [dict(module) for module in found.per_module] == [{"name": K, "kind": "lora", "rank": 4, "alpha": 0.0}]

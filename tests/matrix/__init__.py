@@ -1,0 +1,1 @@
+"""The permission matrix: every address of the site × role × state of a version × visibility."""

@@ -1,0 +1,121 @@
+"""Every address that belongs to one adapter, with what it needs and what it answers."""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.factories.registry import declaration
+from tests.matrix.expectations import WITHDRAWABLE
+from tests.matrix.house import Case, House
+
+SIGN_IN, TOKEN = 302, 401  # what a guest gets from pages and from the API
+ABSENT_ID = uuid.UUID("00000000-0000-4000-8000-000000000000")
+Args = Callable[[Case], list[Any]]
+
+
+def by_name(case: Case) -> list[Any]:
+    return [case.space, case.version.adapter.name]
+
+
+def by_number(case: Case) -> list[Any]:
+    return [*by_name(case), 1]
+
+
+def by_job(case: Case) -> list[Any]:
+    return [case.job.pk]
+
+
+def by_image(case: Case) -> list[Any]:
+    return [case.image.pk]
+
+
+def by_key(case: Case) -> list[Any]:
+    return [case.version.pk]
+
+
+# The same address where there is nothing.
+ABSENT: dict[Args, Callable[[Case], list[Any]]] = {
+    by_name: lambda case: [case.space, "nothing-here"],
+    by_number: lambda case: [case.space, "nothing-here", 1],
+    by_job: lambda case: [ABSENT_ID],
+    by_image: lambda case: [ABSENT_ID],
+    by_key: lambda case: [987_654_321],
+}
+
+
+@dataclass(frozen=True)
+class Address:
+    """One address and method: who needs which permission, and the status when the version's situation allows it."""
+
+    name: str
+    method: str
+    args: Args
+    needs: str
+    done: int
+    guest: int | None = None
+    otherwise: int = 0
+    allows: set[str] = field(default_factory=set)
+    data: dict[str, Any] = field(default_factory=dict)
+    json: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.method}-{self.name}"
+
+
+def _page(name: str, args: Args, needs: str = "read", **more: Any) -> Address:
+    return Address(name, "GET", args, needs, 200, **more)
+
+
+def _post(name: str, args: Args, needs: str, done: int, **more: Any) -> Address:
+    return Address(name, "POST", args, needs, done, guest=SIGN_IN, **more)
+
+
+def _api(name: str, args: Args, needs: str, method: str = "GET", done: int = 200, **more: Any) -> Address:
+    return Address(name, method, args, needs, done, guest=None if method == "GET" else TOKEN, json=True, **more)
+
+
+PUBLISHED = {"published"}
+EDIT = {"title": "Changed", "visibility": "private", "content_level": "general"}
+
+ADDRESSES = [
+    _page("adapter", by_name),
+    _page("version", by_number),
+    _page("version_status", by_number),
+    _page("previews", by_number),
+    _page("image", by_image),  # its statuses are those of `picture_status`
+    _page("gate", by_number, guest=SIGN_IN, allows=PUBLISHED, otherwise=410),
+    _page("adapter_edit", by_name, "edit", guest=SIGN_IN),
+    _page("withdraw", by_number, "publish", guest=SIGN_IN),
+    _page("review_version", by_key, "review", guest=SIGN_IN),
+    _post("gate", by_number, "read", 200, data={"use": "personal"}, allows=PUBLISHED, otherwise=410),
+    _post("adapter_edit", by_name, "edit", 302, data=EDIT),
+    _post("withdraw", by_number, "publish", 302, data={"reason": "Mine."}, allows=WITHDRAWABLE, otherwise=409),
+    _post("release", by_number, "publish", 302, allows={"waiting"}, otherwise=409),
+    _post("rate", by_name, "read", 403, data={"stars": "5"}),  # nobody here but its own people downloaded it
+    _post("preview_cancel", by_job, "contribute", 200),
+    _post("preview_retry", by_job, "contribute", 409),  # one is queued already
+    _post("review_version", by_key, "review", 302, data={"verdict": "refuse", "public_reasoning": "No."}),
+    _api("api_adapter", by_name, "read"),
+    _api("api_versions", by_name, "read"),
+    _api("api_version", by_number, "read"),
+    _api("api_preview_jobs", by_number, "read"),
+    _api("api_adapter", by_name, "edit", "PATCH", data={"title": "Changed"}),
+    _api("api_rating", by_name, "read", "PUT", 403, data={"stars": 5}),
+    _api("api_withdraw", by_number, "publish", "POST", data={"reason": "Mine."}, allows=WITHDRAWABLE, otherwise=409),
+    _api("api_download", by_number, "read", "POST", data={"use": "personal"}, allows=PUBLISHED, otherwise=410),
+    _api("api_preview_cancel", by_job, "contribute", "POST"),
+    _api("api_preview_retry", by_job, "contribute", "POST", 409),
+]
+
+
+def submission(house: House, role: str) -> dict[str, Any]:
+    """The body with which `role` submits a new version."""
+    return {
+        "upload": str(house.uploads[role].pk) if role in house.uploads else str(ABSENT_ID),
+        "base_model": "tinybase",
+        "licence_id": "apache-2.0",
+        "training_sources": "Drawn by hand.",
+        "depicts_real_person": False,
+        "rights_edition": declaration().rights_edition,
+    }

@@ -1,0 +1,169 @@
+"""The people and the things that the matrix walks over, set up once for all of its tests."""
+
+import itertools
+import uuid
+from dataclasses import dataclass, field
+
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.test import Client
+
+from accounts.models import Namespace, User
+from governance.policy import Use
+from inference.models import PreviewJob
+from registry.models import Receipt, Upload, Version, VersionImage
+from registry.models.adapters import Visibility
+from registry.services.delivery import gate_accept, gate_ask
+from registry.services.inspection import version_inspect
+from registry.services.review import version_release
+from registry.services.states import version_transition
+from registry.states import VersionState
+from tests.factories.accounts import make_organisation, make_token, make_user
+from tests.factories.registry import make_submitted, make_upload
+from tests.safetensors_bytes import lora_bytes
+
+PNG = b"\x89PNG\r\n\x1a\n and the rest of a picture"
+SITUATIONS = (
+    "draft scanning waiting in-review published refused quarantined withdrawn taken-down withdrawn-early "
+    "taken-down-early quarantined-early"
+).split()
+# "waiting": for its own maintainer; "-early": it never was published.
+ORGANISATION_ROLES = "anonymous stranger reader member maintainer owner moderator".split()
+PERSONAL_ROLES = "anonymous stranger personal-owner moderator".split()
+EVERYBODY = [*ORGANISATION_ROLES, "uploader", "personal-owner"]
+EVERY_CASE = [
+    (space, visibility, situation)
+    for space, visibility, situation in itertools.product(("studio", "pat"), Visibility.values, SITUATIONS)
+    if (space, situation) != ("pat", "waiting")  # a person is their own maintainer
+]
+# What the fast tests walk over; the whole product takes minutes.
+SOME_CASES = [
+    ("studio", "public", "draft"),
+    ("studio", "public", "published"),
+    ("studio", "public", "quarantined"),
+    ("studio", "public", "taken-down"),
+    ("studio", "organisation", "draft"),
+    ("studio", "organisation", "published"),
+    ("studio", "private", "published"),
+    ("studio", "private", "quarantined"),
+    ("pat", "private", "published"),
+]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One adapter with one version, and everything that hangs on it."""
+
+    space: str  # "studio", an organisation, or "pat", a person
+    visibility: str
+    situation: str
+    version: Version
+    image: VersionImage
+    job: PreviewJob
+    receipt: Receipt | None
+
+    def __str__(self) -> str:
+        return f"{self.space}/{self.visibility}/{self.situation}"
+
+    @property
+    def roles(self) -> list[str]:
+        """A member who uploaded a private adapter sees it, other members do not."""
+        own = ["uploader"] if self.visibility == Visibility.PRIVATE else []
+        return [*ORGANISATION_ROLES, *own] if self.space == "studio" else PERSONAL_ROLES
+
+
+@dataclass
+class House:
+    """Everything the matrix asks for."""
+
+    people: dict[str, User] = field(default_factory=dict)
+    clients: dict[str, Client] = field(default_factory=dict)
+    uploads: dict[str, Upload] = field(default_factory=dict)  # one finished upload of each person
+    cases: list[Case] = field(default_factory=list)
+    token_id: int = 0  # an API token of the organisation's owner
+
+
+def build() -> House:
+    house = House(people=_people())
+    house.clients = {"anonymous": Client()}
+    for role, person in house.people.items():
+        house.clients[role] = Client()
+        house.clients[role].force_login(person)
+        house.uploads[role] = make_upload(actor=person, content=lora_bytes(seed=900))
+    house.token_id = make_token(house.people["owner"])[0].pk
+    house.cases = [_case(house, *key) for key in SOME_CASES]
+    return house
+
+
+def rest(house: House) -> list[Case]:
+    """The cases that the fast tests leave out."""
+    return [_case(house, *key) for key in EVERY_CASE if key not in SOME_CASES]
+
+
+def _people() -> dict[str, User]:
+    people = {role: make_user(role) for role in EVERYBODY if role not in {"anonymous", "personal-owner", "moderator"}}
+    people["personal-owner"] = make_user("pat")
+    people["moderator"] = make_user("mona", is_moderator=True)
+    members = {role: people[role] for role in ("reader", "member", "maintainer")}
+    studio = make_organisation(people["owner"], "studio", members)
+    studio.memberships.create(user=people["uploader"], role="member")
+    return people
+
+
+def _case(house: House, space: str, visibility: str, situation: str) -> Case:
+    seed = 1 + EVERY_CASE.index((space, visibility, situation))  # other tensors for each: none is a copy
+    version = _submitted(house, space, visibility, situation, seed)
+    receipt = _brought_into(version, situation, house)
+    return Case(space, visibility, situation, version, _picture(version), _job(version), receipt)
+
+
+def _submitted(house: House, space: str, visibility: str, situation: str, seed: int) -> Version:
+    held = situation in {"in-review", "refused", "taken-down-early", "quarantined-early"}
+    version = make_submitted(
+        actor=house.people["uploader" if space == "studio" else "personal-owner"],
+        namespace=Namespace.objects.get(slug=space),
+        name=f"{visibility}-{situation}",
+        title=f"Title of {visibility} {situation}",
+        description="Words of the description.",
+        content=lora_bytes(seed=seed),
+        visibility=visibility,
+        declared={"depicts_real_person": held, "trigger_words": ("wordtrigger",)},
+    )
+    if situation not in {"draft", "scanning", "withdrawn-early"}:
+        version_inspect(version_id=version.pk)
+    return Version.objects.select_related("adapter__owner", "created_by", "base_model").get(pk=version.pk)
+
+
+PATHS = {
+    "draft": VersionState.DRAFT,
+    "refused": VersionState.REFUSED,
+    "quarantined": VersionState.QUARANTINED,
+    "withdrawn": VersionState.WITHDRAWN,
+    "taken-down": VersionState.TAKEN_DOWN,
+}
+
+
+def _brought_into(version: Version, situation: str, house: House) -> Receipt | None:
+    """Lets the version out where it once was, has it downloaded, and moves it to its state."""
+    receipt = None
+    if situation in {"published", "quarantined", "withdrawn", "taken-down"}:
+        if version.state == VersionState.IN_REVIEW:
+            version = version_release(version=version, actor=house.people["maintainer"])
+        asked = {"actor": version.created_by, "organisation": None, "version": version, "use": Use.PERSONAL}
+        receipt = gate_accept(**asked, accepted_terms=gate_ask(**asked).terms.digest)
+    if (wanted := PATHS.get(situation.removesuffix("-early"))) is not None:
+        detail = {"code": "matrix", "what": "Moved by the matrix."}
+        version_transition(version=version, to=wanted, actor=None, detail=detail)
+    return receipt
+
+
+def _picture(version: Version) -> VersionImage:
+    key = default_storage.save(f"images/{uuid.uuid4()}.png", ContentFile(PNG))
+    return VersionImage.objects.create(
+        version=version, row=0, column=0, prompt="a circle", seed=1, steps=1, guidance=1, strength=1,
+        base_model="tinybase", width=64, height=64, storage_key=key, sha256="0" * 64,
+    )  # fmt: skip
+
+
+def _job(version: Version) -> PreviewJob:
+    return PreviewJob.objects.create(version=version, pictures_total=4)

@@ -1,0 +1,281 @@
+"""Inspection: one worker at a time, healed when it dies, refused with a reason, held when something does not fit."""
+
+import io
+import json
+import pickle
+import struct
+import zipfile
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import User
+from governance.models import DecisionRecord
+from registry.errors import TransitionRefused
+from registry.models import Blob, Revision, Version, VersionFile
+from registry.services import inspection as service
+from registry.services.inspection import MAX_ATTEMPTS, inspections_due, version_inspect
+from registry.services.uploads import upload_path
+from registry.services.versions import version_withdraw
+from registry.states import VersionState
+from tests.factories.accounts import make_organisation, make_user
+from tests.factories.registry import make_submitted, make_version, stored_file
+from tests.safetensors_bytes import lora_bytes, safetensors_bytes
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ada() -> User:
+    return make_user("ada")
+
+
+def _stored(version: Version) -> Version:
+    return Version.objects.select_related("adapter__owner", "decision", "upload").get(pk=version.pk)
+
+
+def _inspected(version: Version) -> Version:
+    version_inspect(version_id=version.pk)
+    return _stored(version)
+
+
+# What lies behind a sound file
+
+
+def test_sound_file_is_stored_hashed_and_published_with_its_decision(ada: User) -> None:
+    content = lora_bytes(metadata={"ss_network_module": "networks.lora", "ss_output_name": "x"})
+    version = make_version(actor=ada, content=content)
+    file = version.files.get()
+    assert version.state == VersionState.PUBLISHED
+    assert version.decision is not None
+    assert (version.decision.action, version.decision.outcome) == ("publish", "allow")
+    assert stored_file(version).read_bytes() == content
+    assert file.size == len(content)
+    assert file.sha256.startswith(file.autov2.lower())
+    assert version.inspection is not None
+    assert version.kind == version.inspection["kind"]
+    assert version.family == "tinybase"
+    assert set(version.permissions["uses"]) >= {"personal", "commercial-outputs", "selling-weights"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_uploaded_bytes_move_out_of_the_uploads(ada: User) -> None:
+    version = make_submitted(actor=ada)
+    path = upload_path(version.upload_id)  # type: ignore[arg-type]
+    assert path.exists()
+    assert _inspected(version).state == VersionState.PUBLISHED
+    assert not path.exists()
+
+
+def test_trigger_words_of_the_uploader_come_before_those_of_the_file(ada: User) -> None:
+    said = make_version(actor=ada, name="said", declared={"trigger_words": ("mine",)})
+    assert said.trigger_words == ["mine"]
+
+
+# One worker at a time
+
+
+def test_version_is_leased_to_one_worker(ada: User) -> None:
+    version = make_submitted(actor=ada)
+    lease = timezone.now() + timedelta(minutes=1)
+    Version.objects.filter(pk=version.pk).update(scan_lease_until=lease)
+    assert _inspected(version).state == VersionState.SCANNING
+    assert inspections_due() == []
+
+
+def test_worker_that_died_is_replaced_when_its_lease_is_over(ada: User) -> None:
+    version = make_submitted(actor=ada)
+    assert inspections_due() == [version.pk]
+    over = timezone.now() - timedelta(seconds=1)
+    Version.objects.filter(pk=version.pk).update(scan_lease_until=over, scan_attempts=1)
+    assert inspections_due() == [version.pk]
+    assert _inspected(version).state == VersionState.PUBLISHED
+    assert inspections_due() == []
+
+
+def test_message_that_arrives_twice_changes_nothing(ada: User) -> None:
+    version = make_version(actor=ada)
+    before = DecisionRecord.objects.count()
+    version_inspect(version_id=version.pk)
+    assert DecisionRecord.objects.count() == before
+    assert VersionFile.objects.count() == 1
+
+
+def test_file_that_kills_its_workers_goes_to_a_person(ada: User) -> None:
+    version = make_submitted(actor=ada)
+    Version.objects.filter(pk=version.pk).update(scan_attempts=MAX_ATTEMPTS)
+    held = _inspected(version)
+    assert held.state == VersionState.IN_REVIEW
+    assert held.state_detail["code"] == "inspection-crashed"
+    assert held.scan_lease_until is None
+
+
+def test_last_attempt_may_still_succeed(ada: User) -> None:
+    version = make_submitted(actor=ada)
+    Version.objects.filter(pk=version.pk).update(scan_attempts=MAX_ATTEMPTS - 1)
+    assert _inspected(version).state == VersionState.PUBLISHED
+
+
+@pytest.mark.django_db(transaction=True)
+def test_worker_that_dies_at_the_very_end_loses_nothing(ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    version = make_submitted(actor=ada)
+
+    def die(*_: Any) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(service, "publication_settle", die)
+        version_inspect(version_id=version.pk)
+    assert _stored(version).state == VersionState.SCANNING
+    assert not Blob.objects.exists()
+    Version.objects.update(scan_lease_until=timezone.now() - timedelta(seconds=1))
+    healed = _inspected(version)
+    assert healed.state == VersionState.PUBLISHED
+    assert stored_file(healed).read_bytes() == lora_bytes()
+
+
+def test_version_withdrawn_during_its_inspection_stays_withdrawn(ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    version = make_submitted(actor=ada)
+    read = service._read
+
+    def withdrawn_meanwhile(found: Version, path: Any) -> Any:
+        version_withdraw(version=_stored(version), actor=ada, reason="A mistake.")
+        return read(found, path)
+
+    monkeypatch.setattr(service, "_read", withdrawn_meanwhile)
+    try:
+        version_inspect(version_id=version.pk)
+    except TransitionRefused:
+        pytest.fail("a worker's task must not fail because somebody changed their mind")
+    stored = _stored(version)
+    assert stored.state == VersionState.WITHDRAWN
+    assert not stored.files.exists()
+
+
+def test_late_worker_does_not_conclude_twice(ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    version = make_submitted(actor=ada)
+    read = service._read
+
+    def overtaken(found: Version, path: Any) -> Any:
+        findings = read(found, path)
+        monkeypatch.setattr(service, "_read", read)
+        Version.objects.update(scan_lease_until=timezone.now() - timedelta(seconds=1))
+        version_inspect(version_id=version.pk)
+        return findings
+
+    monkeypatch.setattr(service, "_read", overtaken)
+    version_inspect(version_id=version.pk)
+    assert _stored(version).state == VersionState.PUBLISHED
+    assert Revision.objects.count() == 1
+    assert DecisionRecord.objects.filter(action="publish").count() == 1
+
+
+def test_lost_upload_is_refused_with_what_to_do(ada: User) -> None:
+    version = make_submitted(actor=ada)
+    upload_path(version.upload_id).unlink()  # type: ignore[arg-type]
+    refused = _inspected(version)
+    assert refused.state == VersionState.REFUSED
+    assert refused.state_detail["code"] == "upload-lost"
+    assert "again" in refused.state_detail["remedy"]
+
+
+# What is refused
+
+
+def _archive() -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("model.safetensors", lora_bytes())
+    return content.getvalue()
+
+
+def _checkpoint() -> bytes:
+    name = "model.diffusion_model.input_blocks.{}.0.weight"
+    names = [name.format(n) for n in range(40)] + ["first_stage_model.encoder.conv_in.weight"]
+    return safetensors_bytes({each: ([4], bytes(16)) for each in names})
+
+
+def _broken_header() -> bytes:
+    head = json.dumps({"a": {"dtype": "F32", "shape": [9], "data_offsets": [0, 4]}}).encode()
+    return struct.pack("<Q", len(head)) + head + bytes(4)
+
+
+NOT_A_NUMBER = lora_bytes().replace(struct.pack("<f", 0.001), struct.pack("<f", float("nan")), 1)
+REFUSED = {
+    "pickle": (pickle.dumps({"state_dict": [1.0] * 50}), "model.ckpt"),
+    "renamed pickle": (pickle.dumps({"state_dict": [1.0] * 50}), "model.safetensors"),
+    "archive": (_archive(), "model.zip"),
+    "checkpoint": (_checkpoint(), "model.safetensors"),
+    "malformed": (_broken_header(), "model.safetensors"),
+    "truncated": (lora_bytes()[:-10], "model.safetensors"),
+    "text": (b"<!doctype html><title>404</title>" * 9, "model.safetensors"),
+    "not a number": (NOT_A_NUMBER, "model.safetensors"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_unfit_file_is_refused_says_why_and_what_to_do_and_keeps_no_bytes(ada: User, case: str) -> None:
+    content, filename = REFUSED[case]
+    version = make_submitted(actor=ada, content=content, filename=filename)
+    refused = _inspected(version)
+    assert refused.state == VersionState.REFUSED
+    assert all(refused.state_detail[part] for part in ("code", "what", "why", "remedy"))
+    assert not Blob.objects.exists()
+    assert not upload_path(version.upload_id).exists()  # type: ignore[arg-type]
+    assert not refused.adapter.listed
+
+
+def test_each_refusal_has_its_own_code(ada: User) -> None:
+    codes = {}
+    for number, (case, (content, filename)) in enumerate(REFUSED.items()):
+        version = make_submitted(actor=ada, name=f"a{number}", content=content, filename=filename)
+        codes[case] = _inspected(version).state_detail["code"]
+    assert codes["pickle"] == codes["renamed pickle"]
+    assert len(set(codes.values())) >= len(codes) - 2, codes
+
+
+def test_licence_that_the_base_forbids_is_refused_on_record(ada: User) -> None:
+    version = make_version(actor=ada, declared={"base_model": "flux-1-pro"})
+    assert version.state == VersionState.REFUSED
+    assert version.decision is not None
+    assert version.decision.outcome == "deny"
+    assert version.state_detail["code"] == version.decision.reasons[0]["code"]
+    assert version.files.exists()  # what a person may yet let through is kept
+
+
+# What waits for a person
+
+
+def test_tensors_of_another_base_model_wait_for_a_person(ada: User) -> None:
+    version = make_version(actor=ada, content=lora_bytes(width=768))  # SD 1.x, declared for tinybase
+    assert version.state == VersionState.IN_REVIEW
+    assert version.state_detail["code"] == "family-mismatch"
+    assert "sd-1" in version.state_detail["what"].lower() or "sd1" in version.state_detail["what"].lower()
+
+
+def test_real_person_waits_for_a_person(ada: User) -> None:
+    version = make_version(actor=ada, declared={"depicts_real_person": True})
+    assert version.state == VersionState.IN_REVIEW
+    assert version.decision is not None
+    assert version.decision.outcome == "review"
+
+
+def test_contradiction_in_the_metadata_is_a_warning_that_the_uploader_sees(ada: User) -> None:
+    metadata = {"ss_network_module": "networks.lora", "ss_network_dim": "64"}  # the tensors have rank 4
+    version = make_version(actor=ada, content=lora_bytes(metadata=metadata))
+    assert version.inspection is not None
+    assert "64" in json.dumps(version.inspection["warnings"])
+
+
+@pytest.mark.parametrize(("role", "state"), [("maintainer", "published"), ("member", "in-review")])
+def test_member_uploads_and_a_maintainer_publishes(ada: User, role: str, state: str) -> None:
+    bob = make_user("bob")
+    studio = make_organisation(ada, "studio", {role: bob}).namespace
+    version = make_version(actor=bob, namespace=studio)
+    assert version.state == state
+    if state == "in-review":
+        assert version.state_detail["code"] == "needs-maintainer"
+        assert version.decision is not None
+        assert version.decision.outcome == "allow"
