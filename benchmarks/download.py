@@ -107,6 +107,8 @@ def _publish(folder: Path, sizes: list[int]) -> dict[int, tuple[str, str, int]]:
     from django.core.management import call_command
     from django.db import connections
 
+    for name in ("broker/messages", "broker/processed", "broker/control", "static"):
+        (folder / "data" / name).mkdir(parents=True)
     call_command("migrate", verbosity=0)
     call_command("createcachetable", verbosity=0)
     call_command("load_catalogue", stdout=StringIO())

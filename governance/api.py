@@ -3,6 +3,7 @@
 import hashlib
 import json
 import uuid
+from dataclasses import fields
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -24,12 +25,13 @@ from accounts.scopes import Scope
 from accounts.selectors import access_organisation
 from governance import serializers as s
 from governance.models import DecisionRecord
-from governance.policy import decide
+from governance.policy import ActorFacts, decide
 from governance.rulebook import current_ruleset
 from governance.selectors import access_decision, actor_facts, audit_head, decision_facts, decisions_of
 from governance.services import actor_profile_update
 
 PAGE_SIZE, PAGE_MAX = 20, 100
+FACT_NAMES = [field.name for field in fields(ActorFacts)]
 ORGANISATION = OpenApiParameter("organisation", OpenApiTypes.STR, description="Its slug.")
 PAGING = [OpenApiParameter("cursor", OpenApiTypes.UUID), OpenApiParameter("limit", OpenApiTypes.INT)]
 
@@ -100,7 +102,7 @@ class FactsView(APIView):
         organisation = self._organisation(request)
         body = s.ActorFactsSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        facts = {name: body.validated_data.get(name) for name in body.fields}
+        facts = {name: body.validated_data.get(name) for name in FACT_NAMES}
         facts["territory"] = facts["territory"] or ""
         actor_profile_update(actor=acting_user(request), organisation=organisation, facts=facts)
         return Response(self._stated(request, organisation))
@@ -114,7 +116,7 @@ class FactsView(APIView):
 
     def _stated(self, request: Request, organisation: Organisation | None) -> dict[str, Any]:
         facts = actor_facts(actor=acting_user(request), organisation=organisation)
-        return {**dict.fromkeys(s.ActorFactsSerializer().fields), **facts.to_json()}
+        return {**dict.fromkeys(FACT_NAMES), **facts.to_json()}
 
 
 class DecisionsView(APIView):

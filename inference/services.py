@@ -22,6 +22,7 @@ from registry.services.policy import use_request
 from registry.states import VersionState
 
 MAX_ATTEMPTS = 3
+SWEEP = 20  # jobs that one sweep hands out again: a long queue must not fill the broker with second messages
 # What this house states about itself when it renders a preview: no payment, a filter and the AI mark are in place.
 HOUSE_FACTS = ActorFacts(
     receives_payment=False,
@@ -197,7 +198,8 @@ def previews_due(*, now: datetime | None = None) -> list[str]:
     """Jobs whose message was lost or whose worker is gone."""
     now = now or timezone.now()
     waiting = PreviewJob.objects.filter(state__in=UNFINISHED).filter(Q(lease_until=None) | Q(lease_until__lt=now))
-    return [str(pk) for pk in waiting.values_list("pk", flat=True)]
+    oldest = waiting.order_by("created_at").values_list("pk", flat=True)[:SWEEP]
+    return [str(pk) for pk in oldest]
 
 
 PREVIEWED = (VersionState.PUBLISHED, VersionState.IN_REVIEW)

@@ -178,8 +178,8 @@ class ActorFacts:
 class Declarations:
     """What an uploader declares, and what inspection found, when something is to be published.
 
-    The first four are answers: leaving one out never helps. ``claimed_licence``, ``duplicates_of`` and
-    ``copies_held_back`` are findings: empty means that inspection looked and found nothing.
+    The first four are answers: leaving one out never helps. The others are
+    findings: empty means that inspection looked and found nothing.
     """
 
     rights_affirmed: bool | None = None
@@ -189,6 +189,8 @@ class Declarations:
     claimed_licence: str | None = None
     duplicates_of: tuple[str, ...] = ()
     copies_held_back: bool = False  # the same content was quarantined, taken down or refused by a person
+    family_declared: str = ""  # the base family of the base model that the uploader names
+    family_found: str = ""  # what the tensors say, "unknown" where they fit several or none; empty where nobody looked
 
     def __post_init__(self) -> None:
         for name in ("consent_ids", "training_sources", "duplicates_of"):
@@ -207,6 +209,8 @@ class Declarations:
             "claimed_licence": self.claimed_licence,
             "duplicates_of": list(self.duplicates_of),
             "copies_held_back": self.copies_held_back,
+            "family_declared": self.family_declared,
+            "family_found": self.family_found,
         }
 
     @classmethod

@@ -73,6 +73,13 @@ class AdapterSerializer(serializers.ModelSerializer[Adapter]):
         ]
         read_only_fields = fields
 
+    def to_representation(self, adapter: Adapter) -> dict[str, Any]:
+        """Where nothing is published any more and something was taken down, its words went with it."""
+        shown: dict[str, Any] = super().to_representation(adapter)
+        if adapter.latest_id is None and adapter.versions.filter(state=VersionState.TAKEN_DOWN).exists():
+            shown |= {"description": "", "tags": [], "trigger_words": [], "permitted_uses": []}
+        return shown
+
 
 class VersionFileSerializer(serializers.ModelSerializer[VersionFile]):
     class Meta:

@@ -203,12 +203,14 @@ class GateView(APIView):
         body = s.GateRequestSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         data = body.validated_data
-        owner_of_facts = {
-            "actor": acting_user(request),
-            "organisation": _organisation(request, data.get("organisation", "")),
+        actor, organisation = acting_user(request), _organisation(request, data.get("organisation", ""))
+        asked: dict[str, Any] = {
+            "actor": actor,
+            "organisation": organisation,
+            "version": version,
+            "use": Use(data["use"]),
+            "facts": actor_facts_with(actor=actor, organisation=organisation, stated=data.get("facts")),
         }
-        facts = actor_facts_with(**owner_of_facts, stated=data.get("facts"))
-        asked: dict[str, Any] = {**owner_of_facts, "version": version, "use": Use(data["use"]), "facts": facts}
         if data.get("accepted_terms"):
             return self._accept(request, asked, data["accepted_terms"])
         answer = gate_ask(**asked)

@@ -154,7 +154,8 @@ def _inside(actor: Actor) -> _Inside | None:
     roles: dict[int, str] = dict(names.values_list("pk", role))
     managed = [pk for pk, role in roles.items() if role in MANAGING_ROLES]
     not_private = Q(visibility__in=[Visibility.PUBLIC, Visibility.ORGANISATION]) | Q(created_by=actor)
-    return _Inside(Q(published_at__isnull=False, owner__in=list(roles)), Q(owner__in=managed) | not_private)
+    admitted = Q(latest__isnull=False) & (Q(owner__in=managed) | not_private)  # what is held back now is found nowhere
+    return _Inside(Q(published_at__isnull=False, owner__in=list(roles)), admitted)
 
 
 def namespaces_for_upload(actor: User) -> QuerySet[Namespace]:

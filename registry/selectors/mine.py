@@ -12,10 +12,9 @@ from registry.models import Receipt, Upload, Version
 from registry.permissions import ROLE_PERMISSIONS, AdapterPermission, AdapterRole
 from registry.selectors.access import namespaces_for_upload
 from registry.selectors.visibility import versions_readable_by
-from registry.states import VersionState
+from registry.states import NEEDS_MAINTAINER, VersionState
 
 PUBLISHING = [role for role in Role if AdapterPermission.PUBLISH in ROLE_PERMISSIONS[AdapterRole(role)]]
-NEEDS_MAINTAINER = "needs-maintainer"  # the code in `state_detail` of what only waits for its own people
 SHOWN_WAITING = 50
 
 

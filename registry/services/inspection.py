@@ -33,6 +33,7 @@ from registry.states import VersionState
 log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 3
+SWEEP = 50  # versions that one sweep hands out again
 PROGRESS_STEP = 0.02  # how much of the file lies between two writes of the progress
 
 
@@ -52,7 +53,7 @@ def inspections_due() -> list[int]:
     waiting = Version.objects.filter(state=VersionState.SCANNING).filter(
         Q(scan_lease_until=None) | Q(scan_lease_until__lt=now)
     )
-    return list(waiting.values_list("pk", flat=True))
+    return list(waiting.order_by("submitted_at", "pk").values_list("pk", flat=True)[:SWEEP])
 
 
 def version_inspect(*, version_id: int) -> None:
@@ -182,7 +183,7 @@ def _original_of(version: Version, hashes: FileHashes) -> Version | None:
         version__adapter_id=version.adapter_id
     )
     files = same.select_related("version__adapter__owner").order_by("version__created_at", "pk")
-    known = [file.version for file in files]
+    known = [file.version for file in files if not _given_up(version, file.version)]
     seen = (other for other in known if version_readable(version.created_by, other))
     return next(seen, next(filter(held_back, known), None))
 
@@ -195,6 +196,12 @@ def _refuse(version: Version, refusal: ArtifactRefused) -> None:
         version_transition(version=version, to=VersionState.REFUSED, actor=None, detail=detail)
     if version.upload_id:
         upload_path(version.upload_id).unlink(missing_ok=True)
+
+
+def _given_up(version: Version, other: Version) -> bool:
+    """Whether the uploader took `other` back or had it refused for a fault, and now tries again elsewhere."""
+    ended = other.state in {VersionState.WITHDRAWN, VersionState.REFUSED} and not held_back(other)
+    return ended and other.created_by_id == version.created_by_id
 
 
 @audited()

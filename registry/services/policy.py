@@ -109,6 +109,8 @@ def publish_request(version: Version, *, claimed_licence: str | None, duplicate:
         claimed_licence=claimed_licence,
         duplicates_of=(str(duplicate),) if duplicate and version_readable(version.created_by, duplicate) else (),
         copies_held_back=duplicate is not None and held_back(duplicate),
+        family_declared=version.base_model.family,
+        family_found=version.family,
     )
     stated = actor_facts(actor=version.created_by, organisation=version.adapter.owner.organisation)
     # The publisher gives the weights away through this house, so it is the house that knows of payment for them.

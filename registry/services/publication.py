@@ -10,7 +10,6 @@ from governance.models import DecisionRecord
 from governance.policy import Decision, Outcome
 from governance.rulebook import current_ruleset
 from governance.services import audit_append, audited, decide_and_record
-from registry.artifacts import UNKNOWN
 from registry.errors import TransitionRefused
 from registry.models import Adapter, Version
 from registry.permissions import AdapterPermission
@@ -93,25 +92,19 @@ def _policy_detail(version: Version, decision: Decision) -> dict[str, str]:
             "remedy": "Answer the questions on the facts page, then choose “Check again” on the version's page.",
             "answer_at": "/account/facts" + (f"?organisation={version.adapter.owner.slug}" if organisation else ""),
         }
-    verb = "refused" if decision.outcome is Outcome.DENY else "held for a person to decide"
+    denied = decision.outcome is Outcome.DENY
+    verb = "refused" if denied else "held for a person to decide"
+    deed = "Upload a version that meets it." if denied else "A moderator decides; you need not do anything."
     return {
         "code": first.code,
         "what": f"The publication was {verb}.",
         "why": first.message,
-        "remedy": "The decision below lists every reason and its clause.",
+        "remedy": f"{deed} Every reason and its clause stand in the decision on the version's page.",
     }
 
 
 def _waits_for_a_person(version: Version) -> dict[str, str]:
     """What holds a version back although the licences allow it; empty when nothing does."""
-    family, declared = version.family, version.base_model.family
-    if family not in {UNKNOWN, declared}:
-        return {
-            "code": "family-mismatch",
-            "what": f"Declared for {version.base_model.name} ({declared}), but the tensors are those of {family}.",
-            "why": "The licence of the wrong base model would be shown and enforced.",
-            "remedy": "Withdraw this version and upload it again for the right base model.",
-        }
     if AdapterPermission.PUBLISH not in adapter_permissions(version.created_by, version.adapter):
         return {
             "code": NEEDS_MAINTAINER,

@@ -1,6 +1,7 @@
 """The pages of one's own: what one uploaded, in every state, and what one downloaded."""
 
 import uuid
+from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -51,12 +52,12 @@ def downloads(request: HttpRequest) -> HttpResponse:
     return render(request, "registry/my_downloads.html", context)
 
 
-def keys_of(request: HttpRequest) -> dict[str, str]:
+def keys_of(request: HttpRequest) -> dict[str, Any]:
     """The place in a list that a query string names."""
     return {name: request.GET.get(name, "")[:40].replace("\0", "") for name in ("before", "after")}
 
 
-def links_of(request: HttpRequest, page: KeyPage[object]) -> dict[str, str]:  # type: ignore[type-var]
+def links_of(request: HttpRequest, page: KeyPage[Any]) -> dict[str, str]:
     """The addresses of the pages beside this one, as the pager takes them."""
     return {
         "next_url": f"{request.path}?before={page.before}" if page.before else "",

@@ -14,34 +14,38 @@
   const text = document.getElementById("upload-text");
   const meter = document.getElementById("upload-meter");
   const button = document.getElementById("upload-submit");
+  const more = document.getElementById("upload-more");
   const beside = document.getElementById("upload-beside");
   const csrf = form.querySelector("[name=csrfmiddlewaretoken]").value;
   let current = null;
   let waiting = false;
 
   const size = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
-  const show = (message, kind) => {
+  const show = (message, kind, rest = "") => {
     box.hidden = false;
     box.className = kind ? `notice upload-progress notice--${kind}` : "notice upload-progress";
     text.textContent = message;
+    more.textContent = rest;
     beside.textContent = message;
   };
 
   /* What the inspection would refuse by its name alone is refused before it travels, in the same words. */
   const PICKLES = ["ckpt", "pt", "pth", "bin", "pkl"];
   const ARCHIVES = ["zip", "rar", "7z", "gz", "tar", "xz", "bz2"];
+  const rest = (why, remedy) => `${why} What to do: ${remedy}`;
   const wrongEnding = (filename) => {
     const ending = filename.includes(".") ? filename.split(".").pop().toLowerCase() : "";
-    if (ending === "safetensors") return "";
+    if (ending === "safetensors") return null;
     const what = ending ? `The file is a .${ending} file.` : "The name of the file has no ending.";
     const only = "Only safetensors files are taken: they hold numbers and cannot run code.";
     if (PICKLES.includes(ending)) {
-      return `${what} Opening a pickle can run any code on the machine of whoever loads it; here pickles are never opened or kept. What to do: Convert it to safetensors on your own machine, with a tool that you trust, and upload that file.`;
+      const why = "Opening a pickle can run any code on the machine of whoever loads it; here pickles are never opened or kept.";
+      return [what, rest(why, "Convert it to safetensors on your own machine, with a tool that you trust, and upload that file.")];
     }
     if (ARCHIVES.includes(ending)) {
-      return `${what} ${only} What to do: Unpack it and upload the safetensors file inside; one upload is one file.`;
+      return [what, rest(only, "Unpack it and upload the safetensors file inside; one upload is one file.")];
     }
-    return `${what} ${only} What to do: Upload the adapter as a .safetensors file.`;
+    return [what, rest(only, "Upload the adapter as a .safetensors file.")];
   };
   const ownerSlug = () => (owner.selectedOptions ? owner.selectedOptions[0].textContent.trim() : owner.dataset.slug);
 
@@ -78,10 +82,10 @@
     const chosen = file.files[0];
     if (!chosen) return;
     const refusal = wrongEnding(chosen.name);
-    file.setCustomValidity(refusal && "Choose a .safetensors file.");
+    file.setCustomValidity(refusal ? "Choose a .safetensors file." : "");
     meter.hidden = Boolean(refusal);
     if (refusal) {
-      show(refusal, "error");
+      show(refusal[0], "error", refusal[1]);
       return;
     }
     suggestName(chosen.name);

@@ -40,10 +40,10 @@ def large_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     header: dict[str, object] = {}
     at = 0
     blocks = [f"lora_unet_down_blocks_0_attentions_{n}_transformer_blocks_0" for n in (0, 1)]
-    modules = [f"{block}_attn{n}_to_{part}" for block in blocks for n, part in ((1, "q"), (1, "k"), (1, "v"), (2, "q"))]
-    rank = LARGE // (len(modules) * 2 * 320 * 4) + 1
+    modules = [f"{block}_attn2_to_{part}" for block in blocks for part in "kv"]
+    rank = LARGE // (len(modules) * (768 + 320) * 4) + 1
     for module in modules:
-        for name, shape in lora(module, into=320, out=320, rank=rank).items():
+        for name, shape in lora(module, into=768, out=320, rank=rank).items():
             size = 4 * (shape[0] * shape[1] if shape else 1)
             header[name] = {"dtype": "F32", "shape": list(shape), "data_offsets": [at, at + size]}
             at += size

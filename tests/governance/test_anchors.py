@@ -58,7 +58,7 @@ def test_check_without_anchors_says_so() -> None:
     _append(1)
     assert "no anchors yet" in verify()
     anchor_audit()
-    assert "1 anchors met, the newest at entry 1" in verify()
+    assert "anchors met: 1, the newest at entry 1;" in verify()
 
 
 @pytest.mark.parametrize("kept", [4, 1, 0])
@@ -126,7 +126,7 @@ def test_copy_of_the_anchors_serves_elsewhere(tmp_path: Path, settings: Settings
     copy = tmp_path / "copy.jsonl"
     copy.write_bytes(anchors_path().read_bytes())
     anchors_path().unlink()
-    assert "1 anchors met" in verify(anchor=copy)
+    assert "anchors met: 1," in verify(anchor=copy)
     tamper(TABLE, f"DELETE FROM {TABLE} WHERE sequence = 3")
     with pytest.raises(CommandError, match="ends before the anchor"):
         verify(anchor=copy)

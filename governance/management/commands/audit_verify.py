@@ -41,7 +41,7 @@ def _told(kept: list[Anchor], given: list[Anchor]) -> str:
     if not anchors:
         return "no anchors yet: entries that were cut off at the end would not be missed"
     newest = max(anchor.sequence for anchor in anchors)
-    return f"{len(anchors)} anchors met, the newest at entry {newest}; what follows it is not anchored yet"
+    return f"anchors met: {len(anchors)}, the newest at entry {newest}; what follows it is not anchored yet"
 
 
 def _anchors(path: Path) -> list[Anchor]:

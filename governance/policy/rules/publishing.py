@@ -10,6 +10,7 @@ from governance.policy.licences import Ruleset
 from governance.policy.requests import Component, Declarations, UseRequest
 from governance.policy.vocabulary import Outcome, Role
 
+UNKNOWN_FAMILY = "unknown"  # as the inspection says it
 UPLOAD = "this upload"  # the component name of findings about the upload as a whole
 
 
@@ -78,12 +79,34 @@ def not_held_back(declared: Declarations) -> Findings:
     return Findings((_reason(Outcome.REVIEW, "held-back-before", "publish.held-back", message, facts),))
 
 
+def base_family_fits(declared: Declarations) -> Findings:
+    """The licence of the wrong base model must not be shown and enforced: the tensors decide, not the form."""
+    found, named = declared.family_found, declared.family_declared
+    if found in {"", named}:
+        return NOTHING
+    facts = {"family_declared": named, "family_found": found}
+    if found == UNKNOWN_FAMILY:
+        code = "family-unknown"
+        message = (
+            f"It is declared for a base model of the family {named}, and its tensors fit several, or none that "
+            "is known here. The licence of the base decides what may be done with it, so a moderator decides."
+        )
+    else:
+        code = "family-mismatch"
+        message = (
+            f"It is declared for a base model of the family {named}, but its tensors are those of {found}. "
+            "Withdraw this version and upload it again for the right base model."
+        )
+    return Findings((_reason(Outcome.REVIEW, code, "publish.base-family", message, facts),))
+
+
 _DECLARATION_RULES: tuple[Callable[[Declarations], Findings], ...] = (
     rights_affirmed,
     likeness_declared,
     training_sources_declared,
     not_a_duplicate,
     not_held_back,
+    base_family_fits,
 )
 
 

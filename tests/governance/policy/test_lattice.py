@@ -72,6 +72,8 @@ declared = st.none() | st.builds(
     claimed_licence=st.sampled_from([None, "mit", "something"]),
     duplicates_of=st.sampled_from([(), ("ada/thing",)]),
     copies_held_back=st.booleans(),
+    family_declared=st.sampled_from(["sd1", "sdxl"]),
+    family_found=st.sampled_from(["", "unknown", "sd1", "sdxl"]),
 )
 uses = st.sampled_from(list(Use))
 

@@ -18,6 +18,10 @@ CASES = [
     ({"training_sources": ()}, Outcome.REVIEW, "training-sources-missing"),
     ({"duplicates_of": ("ada/thing v1",)}, Outcome.REVIEW, "duplicate"),
     ({"copies_held_back": True}, Outcome.REVIEW, "held-back-before"),
+    ({"family_declared": "sdxl", "family_found": "sd1"}, Outcome.REVIEW, "family-mismatch"),
+    ({"family_declared": "sdxl", "family_found": "unknown"}, Outcome.REVIEW, "family-unknown"),
+    ({"family_declared": "sdxl", "family_found": "sdxl"}, Outcome.ALLOW, None),
+    ({"family_declared": "sdxl"}, Outcome.ALLOW, None),  # nothing was inspected
     ({"claimed_licence": "openrail++"}, Outcome.REVIEW, "claimed-licence-differs"),
     ({"claimed_licence": "Apache-2.0"}, Outcome.ALLOW, None),  # the same licence under its SPDX id
 ]

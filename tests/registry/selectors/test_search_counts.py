@@ -8,7 +8,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
 
 from accounts.models import Namespace, User
-from registry.models import Adapter, BaseModel
+from registry.models import Adapter, BaseModel, Version
 from registry.models.adapters import Visibility
 from registry.selectors import matching, search
 from registry.selectors.access import adapters_visible_apart, adapters_visible_to
@@ -44,6 +44,8 @@ def shelf(owner: Namespace, by: User, count: int, label: str = "adapter", **give
             "rating": 0.0 if number % 3 else 4.5,
         }
         adapter = Adapter.objects.create(**{**fields, **given})
+        adapter.latest = Version.objects.create(adapter=adapter, number=1, created_by=by, base_model=base)
+        adapter.save(update_fields=["latest"])
         adapter_index(adapter=adapter)
         made.append(adapter)
     return made

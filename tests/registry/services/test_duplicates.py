@@ -89,7 +89,7 @@ def _hidden(ada: User, how: str) -> Version:
 
 
 VARIES = re.compile(
-    r"[0-9a-f]{8}-[0-9a-f-]{27}|[A-Za-z0-9]{64}|\b[0-9a-f]{40}\b|\b[0-9a-f]{64}\b|\d{4}-\d\d-\d\dT[\d:.]+Z"
+    r"[0-9a-f]{8}-[0-9a-f-]{27}|[A-Za-z0-9]{64}|\b[0-9a-f]{40}\b|\b[0-9a-f]{64}\b|\d{4}-\d\d-\d\dT[\d:.]+Z|\b\d\d:\d\d\b"
 )
 
 

@@ -252,7 +252,19 @@ def test_tensors_of_another_base_model_wait_for_a_person(ada: User) -> None:
     version = make_version(actor=ada, content=lora_bytes(width=768))  # SD 1.x, declared for tinybase
     assert version.state == VersionState.IN_REVIEW
     assert version.state_detail["code"] == "family-mismatch"
-    assert "sd-1" in version.state_detail["what"].lower() or "sd1" in version.state_detail["what"].lower()
+    assert "sd1" in version.state_detail["why"]
+    assert version.decision is not None
+    assert version.decision.outcome == "review"
+
+
+def test_file_that_fits_no_known_base_waits_for_a_person(ada: User) -> None:
+    shape = {"lora_down.weight": [4, 77], "lora_up.weight": [77, 4]}
+    module = "base_model.model.model.layers.0.self_attn.q_proj"
+    names = {"lora_down.weight": "lora_A.weight", "lora_up.weight": "lora_B.weight"}
+    tensors = {f"{module}.{names[name]}": (size, b"\0" * 4 * size[0] * size[1]) for name, size in shape.items()}
+    version = make_version(actor=ada, content=safetensors_bytes(tensors))
+    assert version.state != VersionState.PUBLISHED
+    assert version.state_detail["code"] in {"family-unknown", "foreign-model", "not-an-adapter"}
 
 
 def test_real_person_waits_for_a_person(ada: User) -> None:

@@ -43,7 +43,7 @@ TAG = re.compile(r"<\s*/?\s*([a-zA-Z0-9]+)([^>]*)>")
 HARMLESS = {"p", "em", "strong", "a", "ul", "ol", "li", "code", "pre", "h2", "h3", "h4", "blockquote", "br", "hr"} | {
     "table", "thead", "tbody", "tr", "th", "td",
 }  # fmt: skip
-ATTRIBUTES = re.compile(r'^( (href="(https?|mailto):[^"]*"|rel="nofollow ugc noopener"))*\s*/?$')
+ATTRIBUTES = re.compile(r'^( (href="(https?|mailto):[^"]*"|rel="nofollow ugc noopener"|title="[^"]*"))*\s*/?$')
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
