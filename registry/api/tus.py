@@ -154,6 +154,6 @@ def parse_metadata(header: str) -> dict[str, str]:
 
 def _whole_number(request: Request, header: str) -> int:
     value = request.headers.get(header, "")
-    if not value.isdigit() or len(value) > 18:
+    if not value.isdecimal() or len(value) > 18:
         raise UploadRefused(f"The header {header} must hold a whole number.", remedy=f"Send {header}: <bytes>.")
     return int(value)

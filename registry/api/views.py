@@ -93,7 +93,7 @@ def _query(request: Request) -> AdapterQuery:
     return AdapterQuery(
         text=text,
         sort=request.query_params.get("sort") or ("relevance" if text else "newest"),
-        limit=int(limit) if limit.isdigit() and len(limit) < 6 else 24,
+        limit=int(limit) if limit.isdecimal() and len(limit) < 6 else 24,
         **{name: value.replace("\x00", "") for name, value in given.items()},
     )
 

@@ -12,6 +12,7 @@ from registry.selectors.access import Actor, adapters_visible_to
 from registry.services.policy import version_components
 
 MAX_ADAPTERS = 10
+MAX_DIGITS = 18
 YES_NO = {"yes": True, "no": False}
 
 
@@ -25,7 +26,7 @@ class MayIQuestion:
 
     @classmethod
     def from_parameters(cls, parameters: QueryDict) -> "MayIQuestion":
-        ids = [int(value) for value in parameters.getlist("adapter") if value.isdigit()]
+        ids = [number for value in parameters.getlist("adapter") if (number := _number(value)) is not None]
         use = parameters.get("use", "")
         return cls(
             adapter_ids=tuple(dict.fromkeys(ids))[:MAX_ADAPTERS],
@@ -34,11 +35,16 @@ class MayIQuestion:
         )
 
 
+def _number(value: str) -> int | None:
+    """A whole number that the database can hold; superscripts are digits too, but no numbers."""
+    return int(value) if value.isdecimal() and len(value) <= MAX_DIGITS else None
+
+
 def _facts(parameters: QueryDict) -> ActorFacts:
     stated: dict[str, Any] = {}
     for name in ("annual_revenue_usd", "monthly_users"):
-        if (value := parameters.get(name, "")).isdigit():
-            stated[name] = int(value)
+        if (number := _number(str(parameters.get(name, "")))) is not None:
+            stated[name] = number
     for name in ("receives_payment", "serves_end_users", "filters_content", "discloses_ai"):
         if (answer := str(parameters.get(name, ""))) in YES_NO:
             stated[name] = YES_NO[answer]

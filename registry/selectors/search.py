@@ -3,10 +3,11 @@
 import base64
 import binascii
 import json
+import math
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import reduce
 from operator import and_
 from typing import Any
@@ -225,9 +226,9 @@ def _read_cursor(query: AdapterQuery) -> tuple[Place, Place | None]:
         if ORDERS[sort] != ORDERS[query.sort]:
             raise BadCursor("The cursor belongs to another sort order.")
         if sort == "relevance":
-            return (float(value), int(pk)), (_moment(since[0]), int(since[1]))
-        return (_moment(value) if sort == "newest" else float(value), int(pk)), None
-    except (ValueError, TypeError, KeyError, IndexError, OverflowError, binascii.Error) as error:
+            return (_finite(value), int(pk)), (_moment(since[0]), int(since[1]))
+        return (_moment(value) if sort == "newest" else _finite(value), int(pk)), None
+    except (ValueError, TypeError, KeyError, IndexError, OverflowError, RecursionError, binascii.Error) as error:
         raise BadCursor from error
 
 
@@ -235,7 +236,14 @@ def _moment(value: str) -> datetime:
     moment = datetime.fromisoformat(value)
     if moment.tzinfo is None:
         raise ValueError("a moment without a time zone")
-    return moment
+    return moment.astimezone(UTC)  # raises OverflowError for what lies before the first year
+
+
+def _finite(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError("no number that orders anything")
+    return number
 
 
 FACETS = {

@@ -19,9 +19,10 @@ NARROWING = ("family", "kind", "use", "tag", "level", "creator")
 
 def query_from(parameters: dict[str, str]) -> AdapterQuery:
     """The search that a query string asks for; a text without a sort is sorted by relevance."""
-    text = parameters.get("q", "").strip()[:200]
+    text = parameters.get("q", "").replace("\0", "").strip()[:200]
     sort = parameters.get("sort") or ("relevance" if text else "newest")
-    known: dict[str, Any] = {name: parameters.get(name, "")[:80] for name in NARROWING}
+    # No text of the database holds a zero byte, so nothing can be asked for with one.
+    known: dict[str, Any] = {name: parameters.get(name, "")[:80].replace("\0", "") for name in NARROWING}
     return AdapterQuery(text=text, sort=sort, cursor=parameters.get("cursor", ""), **known)
 
 

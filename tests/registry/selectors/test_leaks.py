@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from registry.models import Adapter, Version
+from registry.models import Version
 from registry.models.adapters import Visibility
 from registry.selectors.search import AdapterQuery, adapter_facets, adapter_search
 from registry.services.states import version_transition
@@ -140,9 +140,8 @@ def test_held_back_adapter_is_not_found_by_readers_of_its_organisation(visibilit
 
 @pytest.mark.parametrize("state", ["taken-down", "quarantined"])
 def test_held_back_words_are_not_told_by_the_adapter_itself(client: Client, state: str) -> None:
-    version = make_version(actor=make_user("ada"), **ABOUT)
+    version = make_version(actor=make_user("ada"), **{**ABOUT, "name": "plain", "title": "Plain"})
     version_transition(version=version, to=VersionState(state), actor=None)
-    Adapter.objects.filter(pk=version.adapter_id).update(name="plain", title="Plain")
     for address in (
         reverse("adapter", args=["ada", "plain"]),
         reverse("version", args=["ada", "plain", 1]),

@@ -51,3 +51,11 @@ def test_adapter_without_a_published_version_is_not_offered(client: Client, vers
     version_withdraw(version=gone, actor=version.created_by, reason="Mistake.")
     client.force_login(version.created_by)
     assert [adapter.name for adapter in client.get("/may-i").context["suggestions"]] == ["style"]
+
+
+@pytest.mark.parametrize("odd", ["²", "9" * 40, "-1", "x", "\0"])
+def test_odd_numbers_and_words_are_no_error(odd: str, client: Client, version: Version) -> None:
+    asked = {"adapter": [str(version.adapter_id), odd], "use": "personal", "q": odd, "annual_revenue_usd": odd}
+    response = client.get("/may-i", asked)
+    assert response.status_code == 200
+    assert "Allowed: personal" in response.content.decode()
