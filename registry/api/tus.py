@@ -130,6 +130,7 @@ def _offset_response(upload: Upload, status: int) -> HttpResponse:
 def _namespace(request: Request, slug: str) -> Namespace:
     if not slug:
         return namespace_of(acting_user(request))
+    slug = slug.replace("\0", "")  # nobody's name has it, and the database cannot be asked for it
     found = namespaces_for_upload(acting_user(request)).filter(slug=slug.lower()).first()
     if found is None:
         if Namespace.objects.filter(slug=slug.lower()).exists():

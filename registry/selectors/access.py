@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Case, F, Q, QuerySet, Value, When
+from django.db.models import Q, QuerySet, Value
 
 from accounts.errors import NotFound, NotPermitted
 from accounts.models import Membership, Namespace, User
@@ -149,9 +149,9 @@ def _inside(actor: Actor) -> _Inside | None:
     """None for strangers. The names are looked up first: how many rows a subquery admits, the database cannot know."""
     if not isinstance(actor, User):
         return None
-    names = Namespace.objects.filter(Q(user=actor) | Q(organisation__memberships__user=actor))
-    role = Case(When(user=actor, then=Value(Role.OWNER.value)), default=F("organisation__memberships__role"))
-    roles: dict[int, str] = dict(names.values_list("pk", role))
+    own = Namespace.objects.filter(user=actor).values_list("pk", Value(Role.OWNER.value))
+    roles: dict[int, str] = dict(own)
+    roles |= dict(Membership.objects.filter(user=actor).values_list("organisation__namespace", "role"))
     managed = [pk for pk, role in roles.items() if role in MANAGING_ROLES]
     not_private = Q(visibility__in=[Visibility.PUBLIC, Visibility.ORGANISATION]) | Q(created_by=actor)
     admitted = Q(latest__isnull=False) & (Q(owner__in=managed) | not_private)  # what is held back now is found nowhere

@@ -19,10 +19,13 @@ from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThanOrEqual
 from registry.models import Adapter
 from registry.models.adapters import Boxed
 
-WALK = 4000  # rows to begin with: a few milliseconds
-FAR = 100_000  # rows; where matches are thinner than this finds, all of them are gathered
+SHORT_WALK, WALK = 1000, 4000  # rows to begin with, for a few matches and for many: a few milliseconds
+SAMPLE = 1000  # rows, of which is counted how common each condition is
+FAR = 200_000  # rows; where matches are thinner than this finds, all of them are gathered
 SPARE = 1.5  # matches are not spread evenly
 LOOK_UP = 300_000  # walking so many rows takes as long as listing, from the inverted index, all there are
+# To fetch a row takes as long as to list so many by a word's first letters, or by a value.
+PREFIXES, VALUES = 10, 200
 
 Place = tuple[Any, int]  # in an order: the value that orders, and the id
 Rows = QuerySet[Adapter]
@@ -43,37 +46,45 @@ class Part:
         return Part(self.rows.filter(condition), self.outline.filter(condition))
 
 
+@dataclass(frozen=True)
+class _Condition:
+    """One condition as no inverted index knows it, and as it does; and how cheap it is there."""
+
+    checked: Q
+    indexed: Q
+    listed_per_fetch: int
+
+
 class Wanted:
     """What adapters have to have: words, values of columns, and members of lists."""
 
     def __init__(self, *, words: list[SearchQuery], columns: dict[str, Any], lists: dict[str, str]) -> None:
-        # Each condition twice: as no inverted index knows it, and as it does.
-        self.conditions: list[tuple[Q, Q]] = []
+        self.conditions: list[_Condition] = []
         vector = Func(F("search"), template="COALESCE(%(expressions)s, '')", output_field=SearchVectorField())
         for word in words:
-            self.conditions.append((Q(SearchVectorExact(vector, word)), Q(search=word)))
+            self.conditions.append(_Condition(Q(SearchVectorExact(vector, word)), Q(search=word), PREFIXES))
         for column, value in lists.items():
             plain = Func(F(column), template="(%(expressions)s || '{}'::varchar[])", output_field=LIST)
-            self.conditions.append((Q(ArrayContains(plain, [value])), Q(**{f"{column}__contains": [value]})))
+            contains = Q(**{f"{column}__contains": [value]})
+            self.conditions.append(_Condition(Q(ArrayContains(plain, [value])), contains, VALUES))
         for column, value in columns.items():
             same = Q(**{column: value})
             indexed = Q(ArrayContains(Boxed(F(column)), [value])) if column in BOXED else same
-            self.conditions.append((same, indexed))
-        self.checked = Q(*(checked for checked, _ in self.conditions))
+            self.conditions.append(_Condition(same, indexed, VALUES))
+        self.checked = Q(*(condition.checked for condition in self.conditions))
         self.has_order = len(self.conditions) == 1 and bool(columns) and columns.keys() <= IN_ORDER
 
-    def to_look_up(self, sample: Rows, size: int, *, found: int, needed: int) -> Q:
+    def to_look_up(self, sample: Rows, *, needed: int) -> Q:
         """The conditions that are rare enough to look up before `needed` rows are walked; empty where none is."""
-        counts = [found]
-        if len(self.conditions) > 1:
-            counted = {f"n{i}": Count("pk", filter=checked) for i, (checked, _) in enumerate(self.conditions)}
-            counts = list(sample.aggregate(**counted).values())
+        counted = {f"n{i}": Count("pk", filter=one.checked) for i, one in enumerate(self.conditions)}
+        counts = list(sample.aggregate(**counted).values())
         rarest = min(counts)
-        enough = rarest if rarest / size <= needed / LOOK_UP else -1
         if needed >= FAR:
-            enough = 10 * rarest  # to fetch a row takes as long as to list ten
-        pairs = zip(self.conditions, counts, strict=True)
-        return Q(*(indexed for (_, indexed), count in pairs if count <= enough))
+            pairs = zip(self.conditions, counts, strict=True)
+            return Q(*(one.indexed for one, count in pairs if count <= max(rarest, 1) * one.listed_per_fetch))
+        if rarest / SAMPLE > needed / LOOK_UP:
+            return Q()
+        return self.conditions[counts.index(rarest)].indexed
 
 
 def first_matches(
@@ -84,14 +95,14 @@ def first_matches(
     walk = rows.order_by(F(key).desc(), F("pk").desc()).values_list(key, "pk", *columns)
     if part.rows is part.outline and (not wanted.conditions or (wanted.has_order and key == NEWEST)):
         return list(walk[:most])
-    reach = WALK if wanted.conditions else 2 * most
+    reach = min(max(SHORT_WALK, 4 * most), WALK) if wanted.conditions else 2 * most
     end = _place(part, key, reach)
     found = _down_to(walk, key, end, most)
     if end is None or len(found) >= most:
         return found
     needed = int(SPARE * reach * most / len(found)) if found else FAR
-    sample = part.rows.filter(not_behind(key, end))
-    rare = wanted.to_look_up(sample, reach, found=len(found), needed=needed)
+    sample = part.rows.filter(not_behind(key, _place(part, key, SAMPLE) or end))
+    rare = wanted.to_look_up(sample, needed=needed)
     if rare:
         # This order is that of no index, so that the database does not walk any: `key` is never null here.
         walk = rows.filter(rare).order_by(F(key).desc(nulls_last=True), F("pk").desc())

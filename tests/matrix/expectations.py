@@ -33,7 +33,7 @@ TABLES = {space: _parsed(table) for space, table in STANDING.items()}
 
 
 def standing(case: Case, role: str) -> str:
-    """"" for who sees nothing of it, else face, contributor, manager or moderator."""
+    """ "" for who sees nothing of it, else face, contributor, manager or moderator."""
     found = TABLES[case.space][case.visibility, role]
     if found == "face" and case.situation not in WITH_A_FACE:
         return ""

@@ -53,9 +53,18 @@ def _copies(model: Adapter, count: int, start: int = 0) -> list[Adapter]:
     now = timezone.now()
     rows = [
         Adapter(
-            owner=namespace, name=f"copy-{number}", title=f"Copy {number}", created_by_id=model.created_by_id,
-            listed=True, latest_id=model.latest_id, published_at=now - timedelta(minutes=number % 7),
-            download_count=number % 5, rating=number % 3, rating_count=1, family=model.family, kind=model.kind,
+            owner=namespace,
+            name=f"copy-{number}",
+            title=f"Copy {number}",
+            created_by_id=model.created_by_id,
+            listed=True,
+            latest_id=model.latest_id,
+            published_at=now - timedelta(minutes=number % 7),
+            download_count=number % 5,
+            rating=number % 3,
+            rating_count=1,
+            family=model.family,
+            kind=model.kind,
         )  # fmt: skip
         for number in range(start, start + count)
     ]

@@ -59,10 +59,9 @@ def ada() -> User:
 @pytest.fixture(params=["walk", "look up", "both"])
 def any_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The ways to the first matches: walking alone, looking up all there are, and looking up down to a place."""
-    walk, far, look_up = {"walk": (10_000, 0, 1), "look up": (2, 0, 1), "both": (2, 10_000, 1)}[request.param]
-    monkeypatch.setattr(matching, "WALK", walk)
-    monkeypatch.setattr(matching, "FAR", far)
-    monkeypatch.setattr(matching, "LOOK_UP", look_up)
+    walk, far = {"walk": (10_000, 0), "look up": (2, 0), "both": (2, 10_000)}[request.param]
+    for name, value in {"WALK": walk, "SHORT_WALK": walk, "SAMPLE": 3, "FAR": far, "LOOK_UP": 1}.items():
+        monkeypatch.setattr(matching, name, value)
 
 
 def counts(facets: dict[str, list[search.Facet]], name: str) -> dict[str, int]:
