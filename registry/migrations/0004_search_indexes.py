@@ -29,6 +29,8 @@ class Migration(migrations.Migration):
                 registry.models.adapters.Boxed("family"),
                 registry.models.adapters.Boxed("kind"),
                 registry.models.adapters.Boxed("content_level"),
+                registry.models.adapters.Boxed("owner_id"),
+                registry.models.adapters.Boxed("base_model_id"),
                 fastupdate=False,
                 name="adapter_matches",
             ),

@@ -28,10 +28,9 @@ class ContentLevel(models.TextChoices):
 
 
 class Boxed(models.Func):
-    """A text column as a list of one, which an inverted index can hold beside words and tags."""
+    """A column as a list of one, which an inverted index can hold beside words and tags."""
 
     template = "(ARRAY[%(expressions)s])"
-    output_field = ArrayField(models.CharField(max_length=80))
 
 
 class Tag(models.Model):
@@ -90,6 +89,8 @@ class Adapter(models.Model):
                 Boxed("family"),
                 Boxed("kind"),
                 Boxed("content_level"),
+                Boxed("owner_id"),
+                Boxed("base_model_id"),
                 name="adapter_matches",
                 fastupdate=False,
             ),

@@ -7,14 +7,18 @@ where two choices exclude each other. So here the walk has an end, how much it m
 condition is worded so that the database can follow no other way.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.fields.array import ArrayContains  # type: ignore[attr-defined]
 from django.contrib.postgres.search import SearchQuery, SearchVectorExact, SearchVectorField
-from django.db.models import CharField, Count, F, Func, Q, QuerySet
+from django.db import connection, transaction
+from django.db.models import BigIntegerField, CharField, Count, F, Func, Q, QuerySet
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThanOrEqual, TupleLessThan, TupleLessThanOrEqual
+from django.db.models.lookups import Exact
 
 from registry.models import Adapter
 from registry.models.adapters import Boxed
@@ -30,7 +34,9 @@ PREFIXES, VALUES = 10, 200
 Place = tuple[Any, int]  # in an order: the value that orders, and the id
 Rows = QuerySet[Adapter]
 NEWEST = "published_at"
-BOXED = {"family", "kind", "content_level"}
+# What makes a column unknown to every index without changing it.
+SAME = {str: "|| ''", int: "+ 0"}
+FIELDS: dict[type, Any] = {str: CharField(), int: BigIntegerField()}
 LIST = ArrayField(CharField())
 IN_ORDER = {"family", "kind", "owner_id"}  # these have an index of their own by newest
 
@@ -68,54 +74,71 @@ class Wanted:
             contains = Q(**{f"{column}__contains": [value]})
             self.conditions.append(_Condition(Q(ArrayContains(plain, [value])), contains, VALUES))
         for column, value in columns.items():
-            same = Q(**{column: value})
-            indexed = Q(ArrayContains(Boxed(F(column)), [value])) if column in BOXED else same
-            self.conditions.append(_Condition(same, indexed, VALUES))
+            plain = Func(F(column), template=f"(%(expressions)s {SAME[type(value)]})", output_field=FIELDS[type(value)])
+            indexed = Q(ArrayContains(Boxed(F(column), output_field=ArrayField(FIELDS[type(value)])), [value]))
+            self.conditions.append(_Condition(Q(Exact(plain, value)), indexed, VALUES))
         self.checked = Q(*(condition.checked for condition in self.conditions))
-        self.has_order = len(self.conditions) == 1 and bool(columns) and columns.keys() <= IN_ORDER
+        # A single choice whose newest lie in an index of their own.
+        self.in_order = Q(**columns) if len(self.conditions) == 1 and columns.keys() <= IN_ORDER else Q()
 
-    def to_look_up(self, sample: Rows, *, needed: int) -> Q:
-        """The conditions that are rare enough to look up before `needed` rows are walked; empty where none is."""
+    def looked_up(self, sample: Rows, *, needed: int) -> Q:
+        """The conditions, with those in the inverted index's words that are rare enough for `needed` rows."""
         counted = {f"n{i}": Count("pk", filter=one.checked) for i, one in enumerate(self.conditions)}
         counts = list(sample.aggregate(**counted).values())
         rarest = min(counts)
         if needed >= FAR:
+            enough = max(rarest, 1)
             pairs = zip(self.conditions, counts, strict=True)
-            return Q(*(one.indexed for one, count in pairs if count <= max(rarest, 1) * one.listed_per_fetch))
-        if rarest / SAMPLE > needed / LOOK_UP:
-            return Q()
-        return self.conditions[counts.index(rarest)].indexed
+            return self._worded([count <= enough * one.listed_per_fetch for one, count in pairs])
+        rare = rarest / SAMPLE <= needed / LOOK_UP
+        return self._worded([rare and number == counts.index(rarest) for number in range(len(counts))])
+
+    def _worded(self, indexed: list[bool]) -> Q:
+        if not any(indexed):
+            return self.checked
+        pairs = zip(self.conditions, indexed, strict=True)
+        return Q(*(one.indexed if look_up else one.checked for one, look_up in pairs))
+
+
+@contextmanager
+def no_whole_reads() -> Iterator[None]:
+    """The database reads no table from end to end: it takes a stretch of pairs for all rows that have equal values."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT set_config('enable_seqscan', 'off', true), set_config('max_parallel_workers_per_gather', '0', true)"
+        )
+        yield
 
 
 def first_matches(
     part: Part, *, wanted: Wanted, key: str, most: int, columns: tuple[str, ...] = ()
 ) -> list[tuple[Any, ...]]:
     """`key`, id and `columns` of the first `most` rows that have what is wanted, in falling order of key and id."""
-    rows = part.rows.filter(wanted.checked)
-    walk = rows.order_by(F(key).desc(), F("pk").desc()).values_list(key, "pk", *columns)
-    if part.rows is part.outline and (not wanted.conditions or (wanted.has_order and key == NEWEST)):
-        return list(walk[:most])
-    reach = min(max(SHORT_WALK, 4 * most), WALK) if wanted.conditions else 2 * most
+    taken = (key, "pk", *columns)
+    ordered = part.rows.order_by(F(key).desc(), F("pk").desc())
+    everybodys = part.rows is part.outline
+    if everybodys and (not wanted.conditions or (wanted.in_order and key == NEWEST)):
+        return _down_to(ordered.filter(wanted.in_order).values_list(*taken), key, None, most)
+    reach = min(max(SHORT_WALK, 4 * most), WALK if everybodys else SHORT_WALK) if wanted.conditions else 2 * most
     end = _place(part, key, reach)
-    found = _down_to(walk, key, end, most)
+    found = _down_to(ordered.filter(wanted.checked).values_list(*taken), key, end, most)
     if end is None or len(found) >= most:
         return found
     needed = int(SPARE * reach * most / len(found)) if found else FAR
-    sample = part.rows.filter(not_behind(key, _place(part, key, SAMPLE) or end))
-    rare = wanted.to_look_up(sample, needed=needed)
-    if rare:
+    looked_up = wanted.looked_up(ordered[:SAMPLE], needed=needed)
+    if looked_up is not wanted.checked:
         # This order is that of no index, so that the database does not walk any: `key` is never null here.
-        walk = rows.filter(rare).order_by(F(key).desc(nulls_last=True), F("pk").desc())
-        walk = walk.values_list(key, "pk", *columns)
+        ordered = part.rows.order_by(F(key).desc(nulls_last=True), F("pk").desc())
+    matches = ordered.filter(looked_up).values_list(*taken)
     if needed < FAR:
         end = _place(part, key, needed)
-        found = _down_to(walk, key, end, most)
+        found = _down_to(matches, key, end, most)
         if end is None or len(found) >= most:
             return found
-    return list(walk[:most])
+    return _down_to(matches, key, None, most)
 
 
-def _down_to(rows: QuerySet[Any, Any], key: str, end: Place | None, most: int) -> list[tuple[Any, ...]]:
+def _down_to(rows: Any, key: str, end: Place | None, most: int) -> list[tuple[Any, ...]]:
     return list((rows if end is None else rows.filter(not_behind(key, end)))[:most])
 
 

@@ -20,7 +20,16 @@ from accounts.models import Namespace
 from registry.errors import RegistryError
 from registry.models import Adapter, BaseModel
 from registry.selectors.access import adapters_visible_apart
-from registry.selectors.matching import NEWEST, Place, Wanted, behind, first_matches, from_place, not_behind
+from registry.selectors.matching import (
+    NEWEST,
+    Place,
+    Wanted,
+    behind,
+    first_matches,
+    from_place,
+    no_whole_reads,
+    not_behind,
+)
 from registry.selectors.visibility import Actor
 
 PAGE = 24
@@ -125,7 +134,8 @@ class _Matches:
             narrowed = part.filter(among) if among else part
             if len(found) == most:  # the parts before have as many, so only what comes before their last can count
                 narrowed = narrowed.filter(not_behind(key, found[-1][:2]))
-            found += first_matches(narrowed, wanted=wanted, key=key, most=most, columns=columns)
+            with no_whole_reads():
+                found += first_matches(narrowed, wanted=wanted, key=key, most=most, columns=columns)
             found = sorted(found, key=lambda row: row[:2], reverse=True)[:most]
         return found
 

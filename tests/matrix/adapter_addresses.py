@@ -92,6 +92,7 @@ ADDRESSES = [
     _post("adapter_edit", by_name, "edit", 302, data=EDIT),
     _post("withdraw", by_number, "publish", 302, data={"reason": "Mine."}, allows=WITHDRAWABLE, otherwise=409),
     _post("release", by_number, "publish", 302, allows={"waiting"}, otherwise=409),
+    _post("recheck", by_number, "contribute", 302, allows=PUBLISHED, otherwise=409),  # none waits for facts
     _post("rate", by_name, "read", 403, data={"stars": "5"}),  # nobody here but its own people downloaded it
     _post("preview_cancel", by_job, "contribute", 200),
     _post("preview_retry", by_job, "contribute", 409),  # one is queued already
@@ -104,6 +105,7 @@ ADDRESSES = [
     _api("api_rating", by_name, "read", "PUT", 403, data={"stars": 5}),
     _api("api_withdraw", by_number, "publish", "POST", data={"reason": "Mine."}, allows=WITHDRAWABLE, otherwise=409),
     _api("api_download", by_number, "read", "POST", data={"use": "personal"}, allows=PUBLISHED, otherwise=410),
+    _api("api_recheck", by_number, "contribute", "POST", allows=PUBLISHED, otherwise=409),
     _api("api_preview_cancel", by_job, "contribute", "POST"),
     _api("api_preview_retry", by_job, "contribute", "POST", 409),
 ]

@@ -167,3 +167,8 @@ def _picture(version: Version) -> VersionImage:
 
 def _job(version: Version) -> PreviewJob:
     return PreviewJob.objects.create(version=version, pictures_total=4)
+
+
+def everybody_in(cases: list[Case]) -> list[tuple[Case, str]]:
+    """Each case with each role that stands towards it."""
+    return [(case, role) for case in cases for role in case.roles]

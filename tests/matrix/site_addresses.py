@@ -114,6 +114,8 @@ SITE = [
     S("api_decisions", "GET", API),
     S("api_decision_check", "POST", OPEN, data=QUESTION, content_type=JSON),
     S("api_audit_head", "GET", OPEN),
+    S("api_facts", "GET", API),
+    S("api_facts", "PUT", API, data={"territory": "DE"}, content_type=JSON),
     S("licences", "GET", OPEN),
     S("licence", "GET", OPEN, fixed("apache-2.0")),
     S("actor_profile", "GET", PAGE),

@@ -1,11 +1,11 @@
-"""Every address of an adapter for everybody in every situation; what may not be seen is byte for byte what is absent."""
+"""Every address of an adapter for everybody in every situation; what may not be seen answers as what is absent."""
 
 import pytest
 
 from tests.matrix.adapter_addresses import ABSENT, ADDRESSES, TOKEN, Address, submission
 from tests.matrix.asking import ask, body_of, without_names
 from tests.matrix.expectations import answer, picture_status, standing
-from tests.matrix.house import Case, House
+from tests.matrix.house import Case, House, everybody_in
 
 pytestmark = pytest.mark.django_db
 
@@ -45,7 +45,7 @@ def test_address_answers_in_every_further_situation(house: House, further_cases:
 def _wrong(house: House, cases: list[Case], address: Address) -> list[str]:
     """Each answer that is not the expected one, and each 404 that tells more than that of an absent thing."""
     found, absent = [], {}
-    for case, role in ((case, role) for case in cases for role in case.roles):
+    for case, role in everybody_in(cases):
         args = address.args(case)
         sent = {"data": address.data, "json": address.json}
         response = ask(house.clients[role], address.name, address.method, args, **sent)
@@ -66,7 +66,7 @@ def _wrong(house: House, cases: list[Case], address: Address) -> list[str]:
 
 def test_new_version_is_taken_from_contributors_only(house: House) -> None:
     wrong = []
-    for case, role in ((case, role) for case in house.cases for role in case.roles):
+    for case, role in everybody_in(house.cases):
         args = [case.space, case.version.adapter.name]
         response = ask(house.clients[role], "api_versions", "POST", args, data=submission(house, role), json=True)
         may = standing(case, role) in {"contributor", "manager"}
@@ -85,7 +85,7 @@ def test_decision_is_for_those_around_it(house: House, name: str) -> None:
     wrong = []
     nowhere = ["00000000-0000-4000-8000-000000000000"]
     decided = [case for case in house.cases if case.version.decision is not None]
-    for case, role in ((case, role) for case in decided for role in case.roles):
+    for case, role in everybody_in(decided):
         args = [case.version.decision.public_id]
         response = ask(house.clients[role], name, "GET", args)
         if response.status_code != (200 if role in INSIDE else 404):

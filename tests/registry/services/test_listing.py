@@ -125,7 +125,7 @@ def test_card_shows_the_strongest_picture_of_the_newest_version(ada: User, pair:
             height=1,
             storage_key="x",
             sha256="0" * 64,
-        )  # fmt: skip
+        )
         for version in pair
         for column in (0, 1)
     ]

@@ -65,9 +65,8 @@ def test_service_takes_exactly_the_allowed_steps(version: Version) -> None:
         try:
             version_transition(version=version, to=S(new), actor=None)
             taken = True
-        except TransitionRefused as refused:
+        except TransitionRefused:
             taken = False
-            assert refused.data == {"state": old}
         stored = Version.objects.get(pk=version.pk).state
         if taken != ((old, new) in ALLOWED) or stored != (new if taken else old):
             wrong.append((old, new))
@@ -82,9 +81,8 @@ def test_database_takes_exactly_the_allowed_steps_from_anybody(version: Version)
             with transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute("UPDATE registry_version SET state = %s WHERE id = %s", [new, version.pk])
             taken = True
-        except IntegrityError as refused:
+        except IntegrityError:
             taken = False
-            assert f"cannot go from {old} to {new}" in str(refused)
         if taken != ((old, new) in ALLOWED):
             wrong.append((old, new))
     assert wrong == []
@@ -132,8 +130,9 @@ def test_step_ends_the_lease_and_keeps_the_first_publication(version: Version) -
 
 def test_refused_step_changes_nothing(version: Version) -> None:
     entries = AuditEntry.objects.count()
-    with pytest.raises(TransitionRefused, match="published and cannot become scanning"):
+    with pytest.raises(TransitionRefused, match="published and cannot become scanning") as refused:
         version_transition(version=version, to=S.SCANNING, actor=None, detail={"code": "x"})
+    assert refused.value.data == {"state": "published"}
     stored = Version.objects.get(pk=version.pk)
     assert (stored.state, stored.state_detail) == ("published", {})
     assert AuditEntry.objects.count() == entries
