@@ -100,13 +100,21 @@ class Wanted:
         return Q(*(one.indexed if look_up else one.checked for one, look_up in pairs))
 
 
+SEARCHING = {
+    # Otherwise the database reads the table from end to end where many rows have one value of the order: of a stretch
+    # of pairs it knows only how many rows the first values cover.
+    "enable_seqscan": "off",
+    "max_parallel_workers_per_gather": "0",  # to start a worker takes longer than what is left to do
+    "work_mem": "32MB",  # with less, a list of rows that are looked up becomes one of pages
+}
+
+
 @contextmanager
-def no_whole_reads() -> Iterator[None]:
-    """The database reads no table from end to end: it takes a stretch of pairs for all rows that have equal values."""
+def searching() -> Iterator[None]:
+    """The database's settings while matches are sought; they end with the transaction."""
+    settings = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in SEARCHING.items())
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT set_config('enable_seqscan', 'off', true), set_config('max_parallel_workers_per_gather', '0', true)"
-        )
+        cursor.execute(f"SELECT {settings}")
         yield
 
 

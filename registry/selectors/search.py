@@ -27,8 +27,8 @@ from registry.selectors.matching import (
     behind,
     first_matches,
     from_place,
-    no_whole_reads,
     not_behind,
+    searching,
 )
 from registry.selectors.visibility import Actor
 
@@ -134,7 +134,7 @@ class _Matches:
             narrowed = part.filter(among) if among else part
             if len(found) == most:  # the parts before have as many, so only what comes before their last can count
                 narrowed = narrowed.filter(not_behind(key, found[-1][:2]))
-            with no_whole_reads():
+            with searching():
                 found += first_matches(narrowed, wanted=wanted, key=key, most=most, columns=columns)
             found = sorted(found, key=lambda row: row[:2], reverse=True)[:most]
         return found

@@ -21,7 +21,7 @@ STANDING = {
     """,
 }
 WITH_A_FACE = {"published", "withdrawn", "taken-down"}
-CONCERNS_MODERATORS = {"waiting", "in-review", "quarantined", "taken-down", "taken-down-early", "quarantined-early"}
+CONCERNS_MODERATORS = {"in-review", "quarantined", "taken-down", "taken-down-early", "quarantined-early"}
 
 
 def _parsed(table: str) -> dict[tuple[str, str], str]:

@@ -1,5 +1,6 @@
 """Inspection is leased to one worker at a time, and healed when that worker dies, is late, or is overtaken."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -8,7 +9,6 @@ from django.utils import timezone
 
 from accounts.models import User
 from governance.models import DecisionRecord
-from registry.errors import TransitionRefused
 from registry.models import Blob, Revision, Version, VersionFile
 from registry.services import inspection as service
 from registry.services.inspection import MAX_ATTEMPTS, inspections_due, version_inspect
@@ -96,40 +96,62 @@ def test_worker_that_dies_at_the_very_end_loses_nothing(ada: User, monkeypatch: 
     assert stored_file(healed).read_bytes() == lora_bytes()
 
 
-def test_version_withdrawn_during_its_inspection_stays_withdrawn(ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
+def _meanwhile(monkeypatch: pytest.MonkeyPatch, step: str, happens: Callable[[], object]) -> None:
+    """Lets something happen once, right before a step of the inspection is over."""
+    original = getattr(service, step)
+
+    def interrupted(*args: Any, **given: Any) -> Any:
+        monkeypatch.setattr(service, step, original)
+        done = original(*args, **given)
+        happens()
+        return done
+
+    monkeypatch.setattr(service, step, interrupted)
+
+
+STEPS = ["_read", "file_store"]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_version_withdrawn_during_its_inspection_stays_withdrawn(
+    ada: User, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
     version = make_submitted(actor=ada)
-    read = service._read
-
-    def withdrawn_meanwhile(found: Version, path: Any) -> Any:
-        version_withdraw(version=_stored(version), actor=ada, reason="A mistake.")
-        return read(found, path)
-
-    monkeypatch.setattr(service, "_read", withdrawn_meanwhile)
-    try:
-        version_inspect(version_id=version.pk)
-    except TransitionRefused:
-        pytest.fail("a worker's task must not fail because somebody changed their mind")
+    _meanwhile(monkeypatch, step, lambda: version_withdraw(version=_stored(version), actor=ada, reason="A mistake."))
+    version_inspect(version_id=version.pk)  # a task must not fail because somebody changed their mind
     stored = _stored(version)
     assert stored.state == VersionState.WITHDRAWN
     assert not stored.files.exists()
 
 
-def test_late_worker_does_not_conclude_twice(ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("step", STEPS)
+def test_late_worker_does_not_conclude_twice(ada: User, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     version = make_submitted(actor=ada)
-    read = service._read
 
-    def overtaken(found: Version, path: Any) -> Any:
-        findings = read(found, path)
-        monkeypatch.setattr(service, "_read", read)
+    def another_takes_over() -> None:
         Version.objects.update(scan_lease_until=timezone.now() - timedelta(seconds=1))
         version_inspect(version_id=version.pk)
-        return findings
 
-    monkeypatch.setattr(service, "_read", overtaken)
+    _meanwhile(monkeypatch, step, another_takes_over)
     version_inspect(version_id=version.pk)
     assert _stored(version).state == VersionState.PUBLISHED
     assert Revision.objects.count() == 1
     assert DecisionRecord.objects.filter(action="publish").count() == 1
+
+
+def test_late_worker_does_not_refuse_what_another_published(ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    version = make_submitted(actor=ada)
+    original = service._read
+
+    def fails_late(*_: Any) -> Any:
+        monkeypatch.setattr(service, "_read", original)
+        Version.objects.update(scan_lease_until=timezone.now() - timedelta(seconds=1))
+        version_inspect(version_id=version.pk)
+        raise service.ArtifactRefused(code="x", what="x", why="x", remedy="x")
+
+    monkeypatch.setattr(service, "_read", fails_late)
+    version_inspect(version_id=version.pk)
+    assert _stored(version).state == VersionState.PUBLISHED
 
 
 def test_lost_upload_is_refused_with_what_to_do(ada: User) -> None:
