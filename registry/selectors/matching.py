@@ -18,14 +18,14 @@ from django.contrib.postgres.search import SearchQuery, SearchVectorExact, Searc
 from django.db import connection, transaction
 from django.db.models import BigIntegerField, CharField, Count, F, Func, Q, QuerySet
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThanOrEqual, TupleLessThan, TupleLessThanOrEqual
-from django.db.models.lookups import Exact
+from django.db.models.lookups import Exact, Lookup
 
 from registry.models import Adapter
 from registry.models.adapters import Boxed
 
 SHORT_WALK, WALK = 1000, 4000  # rows to begin with, for a few matches and for many: a few milliseconds
 SAMPLE = 1000  # rows, of which is counted how common each condition is
-FAR = 200_000  # rows; where matches are thinner than this finds, all of them are gathered
+FAR = 100_000  # rows; where matches are thinner than this finds, all of them are gathered
 SPARE = 1.5  # matches are not spread evenly
 LOOK_UP = 300_000  # walking so many rows takes as long as listing, from the inverted index, all there are
 # To fetch a row takes as long as to list so many by a word's first letters, or by a value.
@@ -42,20 +42,10 @@ IN_ORDER = {"family", "kind", "owner_id"}  # these have an index of their own by
 
 
 @dataclass(frozen=True)
-class Part:
-    """Adapters that one index can walk; `outline` has them and perhaps a few more, and needs that index alone."""
-
-    rows: Rows
-    outline: Rows
-
-    def filter(self, condition: Q) -> "Part":
-        return Part(self.rows.filter(condition), self.outline.filter(condition))
-
-
-@dataclass(frozen=True)
 class _Condition:
-    """One condition as no inverted index knows it, and as it does; and how cheap it is there."""
+    """One condition as no index knows it, and as the inverted one does; and how cheap it is there."""
 
+    name: str
     checked: Q
     indexed: Q
     listed_per_fetch: int
@@ -64,40 +54,74 @@ class _Condition:
 class Wanted:
     """What adapters have to have: words, values of columns, and members of lists."""
 
-    def __init__(self, *, words: list[SearchQuery], columns: dict[str, Any], lists: dict[str, str]) -> None:
+    def __init__(self, *, words: dict[str, SearchQuery], columns: dict[str, Any], lists: dict[str, str]) -> None:
         self.conditions: list[_Condition] = []
         vector = Func(F("search"), template="COALESCE(%(expressions)s, '')", output_field=SearchVectorField())
-        for word in words:
-            self.conditions.append(_Condition(Q(SearchVectorExact(vector, word)), Q(search=word), PREFIXES))
+        for word, query in words.items():
+            self._add(word, SearchVectorExact(vector, query), Q(search=query), PREFIXES)
         for column, value in lists.items():
             plain = Func(F(column), template="(%(expressions)s || '{}'::varchar[])", output_field=LIST)
-            contains = Q(**{f"{column}__contains": [value]})
-            self.conditions.append(_Condition(Q(ArrayContains(plain, [value])), contains, VALUES))
+            self._add(f"{column} {value}", ArrayContains(plain, [value]), Q(**{f"{column}__contains": [value]}), VALUES)
         for column, value in columns.items():
-            plain = Func(F(column), template=f"(%(expressions)s {SAME[type(value)]})", output_field=FIELDS[type(value)])
-            indexed = Q(ArrayContains(Boxed(F(column), output_field=ArrayField(FIELDS[type(value)])), [value]))
-            self.conditions.append(_Condition(Q(Exact(plain, value)), indexed, VALUES))
+            field = FIELDS[type(value)]
+            plain = Func(F(column), template=f"(%(expressions)s {SAME[type(value)]})", output_field=field)
+            boxed = Boxed(F(column), output_field=ArrayField(field))
+            self._add(f"{column} {value}", Exact(plain, value), Q(ArrayContains(boxed, [value])), VALUES)
         self.checked = Q(*(condition.checked for condition in self.conditions))
         # A single choice whose newest lie in an index of their own.
         self.in_order = Q(**columns) if len(self.conditions) == 1 and columns.keys() <= IN_ORDER else Q()
 
-    def looked_up(self, sample: Rows, *, needed: int) -> Q:
-        """The conditions, with those in the inverted index's words that are rare enough for `needed` rows."""
-        counted = {f"n{i}": Count("pk", filter=one.checked) for i, one in enumerate(self.conditions)}
-        counts = list(sample.aggregate(**counted).values())
+    def _add(self, name: str, checked: Lookup, indexed: Q, listed_per_fetch: int) -> None:
+        self.conditions.append(_Condition(name, Q(checked), indexed, listed_per_fetch))
+
+    def looked_up(self, counts: list[int], *, needed: int) -> Q:
+        """The conditions, in the inverted index's words where they are rare enough for so many rows."""
         rarest = min(counts)
         if needed >= FAR:
             enough = max(rarest, 1)
-            pairs = zip(self.conditions, counts, strict=True)
-            return self._worded([count <= enough * one.listed_per_fetch for one, count in pairs])
-        rare = rarest / SAMPLE <= needed / LOOK_UP
-        return self._worded([rare and number == counts.index(rarest) for number in range(len(counts))])
-
-    def _worded(self, indexed: list[bool]) -> Q:
+            indexed = [n <= enough * one.listed_per_fetch for one, n in zip(self.conditions, counts, strict=True)]
+        else:
+            rare = rarest / SAMPLE <= needed / LOOK_UP
+            indexed = [rare and place == counts.index(rarest) for place in range(len(counts))]
         if not any(indexed):
             return self.checked
         pairs = zip(self.conditions, indexed, strict=True)
         return Q(*(one.indexed if look_up else one.checked for one, look_up in pairs))
+
+
+class _Sample:
+    """The newest rows of a part, and how many of them meet each condition that was asked about."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows.order_by(F(NEWEST).desc(), F("pk").desc())[:SAMPLE]
+        self._counts: dict[str, int] = {}
+
+    def size(self, wanted: Wanted) -> int:
+        self.counts(wanted)
+        return self._counts[""]
+
+    def counts(self, wanted: Wanted) -> list[int]:
+        new = [condition for condition in wanted.conditions if condition.name not in self._counts]
+        if new:
+            counted = {f"n{place}": Count("pk", filter=condition.checked) for place, condition in enumerate(new)}
+            found = self._rows.aggregate(size=Count("pk"), **counted)
+            self._counts[""] = found["size"]
+            self._counts |= {condition.name: found[f"n{place}"] for place, condition in enumerate(new)}
+        return [self._counts[condition.name] for condition in wanted.conditions]
+
+
+class Part:
+    """Adapters that one index can walk; `outline` has them and perhaps a few more, and needs that index alone."""
+
+    def __init__(self, rows: Rows, outline: Rows, sample: _Sample | None = None) -> None:
+        self.rows, self.outline = rows, outline
+        self.sample = sample or _Sample(rows)
+
+    def filter(self, condition: Q) -> "Part":
+        """A stretch of it; the sample stays that of the whole."""
+        outline = self.outline.filter(condition)
+        rows = outline if self.rows is self.outline else self.rows.filter(condition)
+        return Part(rows, outline, self.sample)
 
 
 SEARCHING = {
@@ -119,21 +143,31 @@ def searching() -> Iterator[None]:
 
 
 def first_matches(
-    part: Part, *, wanted: Wanted, key: str, most: int, columns: tuple[str, ...] = ()
+    part: Part, *, wanted: Wanted, key: str, most: int, columns: tuple[str, ...] = (), short: bool = False
 ) -> list[tuple[Any, ...]]:
-    """`key`, id and `columns` of the first `most` rows that have what is wanted, in falling order of key and id."""
+    """`key`, id and `columns` of the first `most` rows that have what is wanted, in falling order of key and id.
+
+    `short` says that the part is known to hold few rows.
+    """
     taken = (key, "pk", *columns)
     ordered = part.rows.order_by(F(key).desc(), F("pk").desc())
-    everybodys = part.rows is part.outline
-    if everybodys and (not wanted.conditions or (wanted.in_order and key == NEWEST)):
+    if not wanted.conditions:
+        return _unnarrowed(part, key, most, taken)
+    if part.rows is part.outline and wanted.in_order and key == NEWEST:
         return _down_to(ordered.filter(wanted.in_order).values_list(*taken), key, None, most)
-    reach = min(max(SHORT_WALK, 4 * most), WALK if everybodys else SHORT_WALK) if wanted.conditions else 2 * most
-    end = _place(part, key, reach)
-    found = _down_to(ordered.filter(wanted.checked).values_list(*taken), key, end, most)
-    if end is None or len(found) >= most:
-        return found
-    needed = int(SPARE * reach * most / len(found)) if found else FAR
-    looked_up = wanted.looked_up(ordered[:SAMPLE], needed=needed)
+    checked = ordered.filter(wanted.checked).values_list(*taken)
+    if short or part.sample.size(wanted) < SAMPLE:
+        return _down_to(checked, key, None, most)
+    counts = part.sample.counts(wanted)
+    needed = most * SAMPLE // max(min(counts), 1)  # if all that meet the rarest condition meet the others
+    if needed < FAR:
+        reach = min(max(SHORT_WALK, 4 * most), WALK)
+        end = _place(part, key, reach)
+        found = _down_to(checked, key, end, most)
+        if end is None or len(found) >= most:
+            return found
+        needed = int(SPARE * reach * most / len(found)) if found else FAR
+    looked_up = wanted.looked_up(counts, needed=needed)
     if looked_up is not wanted.checked:
         # This order is that of no index, so that the database does not walk any: `key` is never null here.
         ordered = part.rows.order_by(F(key).desc(nulls_last=True), F("pk").desc())
@@ -144,6 +178,17 @@ def first_matches(
         if end is None or len(found) >= most:
             return found
     return _down_to(matches, key, None, most)
+
+
+def _unnarrowed(part: Part, key: str, most: int, taken: tuple[str, ...]) -> list[tuple[Any, ...]]:
+    """The first rows of the part; a part that is checked for who may see it has its end found on the outline."""
+    rows = part.rows.order_by(F(key).desc(), F("pk").desc()).values_list(*taken)
+    if part.rows is not part.outline:
+        end = _place(part, key, 2 * most)
+        found = _down_to(rows, key, end, most)
+        if end is None or len(found) >= most:
+            return found
+    return _down_to(rows, key, None, most)
 
 
 def _down_to(rows: Any, key: str, end: Place | None, most: int) -> list[tuple[Any, ...]]:

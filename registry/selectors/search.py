@@ -86,16 +86,16 @@ class Page:
     next_cursor: str = ""
 
 
-def search_words(text: str) -> list[SearchQuery]:
+def search_words(text: str) -> dict[str, SearchQuery]:
     """Every one of these must occur, the last letters of each may be missing."""
     words = dict.fromkeys(WORD.findall(text.lower())[:12])
-    return [SearchQuery(f"'{word}':*", search_type="raw", config="simple") for word in words]
+    return {word: SearchQuery(f"'{word}':*", search_type="raw", config="simple") for word in words}
 
 
 def search_query(text: str) -> SearchQuery | None:
     """All words in one; None when there is no word."""
     words = search_words(text)
-    return reduce(and_, words) if words else None
+    return reduce(and_, words.values()) if words else None
 
 
 def adapter_search(*, actor: Actor, query: AdapterQuery) -> Page:
@@ -114,7 +114,8 @@ def adapter_facets(*, actor: Actor, query: AdapterQuery, limit: int = 12) -> tup
 def adapter_browse(*, actor: Actor, query: AdapterQuery) -> tuple[Page, dict[str, list[Facet]], bool]:
     """Both at once, with the matches looked up once."""
     matches = _Matches(actor)
-    return _page(matches, query), *_facets(matches, query, limit=12)
+    facets = _facets(matches, query, limit=12)  # first: what it counts is often all there is to put in order
+    return _page(matches, query), *facets
 
 
 class _Matches:
@@ -132,16 +133,28 @@ class _Matches:
         wanted = _wanted(query)
         for part in self._parts:
             narrowed = part.filter(among) if among else part
-            if len(found) == most:  # the parts before have as many, so only what comes before their last can count
+            full = len(found) == most
+            if full:  # only what comes before the last can count, and of what few people see that is little
                 narrowed = narrowed.filter(not_behind(key, found[-1][:2]))
             with searching():
-                found += first_matches(narrowed, wanted=wanted, key=key, most=most, columns=columns)
+                found += first_matches(narrowed, wanted=wanted, key=key, most=most, columns=columns, short=full)
             found = sorted(found, key=lambda row: row[:2], reverse=True)[:most]
         return found
 
+    def in_order(self, query: AdapterQuery, *, key: str, most: int, place: Place | None) -> list[tuple[Any, ...]]:
+        """Key and id of the first `most` matches behind a place; of the candidates, if these are known and enough."""
+        known = self._newest.get((_plain_query(query), None))
+        if known is not None and len(known) <= CANDIDATES:
+            rows = Adapter.objects.filter(pk__in=[row[1] for row in known])
+            rows = rows.filter(behind(key, place)) if place else rows
+            return list(rows.order_by(F(key).desc(), F("id").desc()).values_list(key, "pk")[:most])
+        if known is not None and key == NEWEST and place is None:
+            return [row[:2] for row in known[:most]]
+        return self.first(query, key=key, most=most, among=behind(key, place) if place else None)
+
     def candidates(self, query: AdapterQuery, since: Place | None = None) -> list[tuple[Any, ...]]:
         """What facets count and relevance ranks, and one more when there is more; from a place on if that is given."""
-        plain = replace(query, sort="", cursor="", limit=0)
+        plain = _plain_query(query)
         if (plain, since) not in self._newest:
             among = from_place(NEWEST, since) if since else None
             columns = tuple(FACETS.values())
@@ -149,6 +162,11 @@ class _Matches:
                 query, key=NEWEST, most=CANDIDATES + 1, among=among, columns=columns
             )
         return self._newest[plain, since]
+
+
+def _plain_query(query: AdapterQuery) -> AdapterQuery:
+    """What is looked for, without how it is shown."""
+    return replace(query, sort="", cursor="", limit=0)
 
 
 def _page(matches: _Matches, query: AdapterQuery) -> Page:
@@ -162,7 +180,7 @@ def _page(matches: _Matches, query: AdapterQuery) -> Page:
         found = _ranked(query, [row[1] for row in candidates], place, limit + 1)
     else:
         key = ORDERS[query.sort]
-        found = matches.first(query, key=key, most=limit + 1, among=behind(key, place) if place else None)
+        found = matches.in_order(query, key=key, most=limit + 1, place=place)
     more = len(found) > limit
     return Page(
         adapters=_loaded([row[1] for row in found[:limit]]),

@@ -185,12 +185,20 @@ def test_parts_are_together_what_is_visible_and_do_not_overlap(ada: User) -> Non
         assert len(apart) == len(set(apart))
 
 
-def test_browse_answers_what_search_and_facets_answer(ada: User) -> None:
-    shelf(ada.namespace, ada, 9)
-    query = AdapterQuery(text="misty", family="sd1", sort="relevance")
-    page, facets, capped = adapter_browse(actor=ada, query=query)
-    assert page == adapter_search(actor=ada, query=query)
-    assert (facets, capped) == adapter_facets(actor=ada, query=query)
+@pytest.mark.parametrize("candidates", [3, 500])
+@pytest.mark.parametrize("sort", ["newest", "downloads", "rating", "relevance"])
+def test_browse_answers_what_search_and_facets_answer(
+    ada: User, sort: str, candidates: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "CANDIDATES", candidates)
+    shelf(ada.namespace, ada, 30)
+    query = AdapterQuery(text="misty", family="sd1", sort=sort, limit=2)
+    for _ in range(2):
+        page, facets, capped = adapter_browse(actor=ada, query=query)
+        assert page == adapter_search(actor=ada, query=query)
+        assert (facets, capped) == adapter_facets(actor=ada, query=query)
+        assert page.next_cursor or candidates == 3
+        query = AdapterQuery(**{**query.__dict__, "cursor": page.next_cursor})
 
 
 @pytest.mark.parametrize("sort", ["newest", "downloads", "relevance"])
