@@ -31,7 +31,7 @@ from benchmarks import synthetic
 from benchmarks.inspection import make, sd1
 
 PROJECT = Path(__file__).resolve().parent.parent
-DATABASE = f"{synthetic.DATABASE}_download"
+DATABASE = f"{synthetic.DATABASE}_download_{os.getpid()}"  # several may run beside each other
 NGINX = """
 worker_processes auto;
 pid {folder}/nginx.pid;

@@ -49,7 +49,8 @@ class Timing:
 def main() -> int:
     options = _options()
     with synthetic.server_url() as server:
-        name = f"{synthetic.DATABASE}_{options.adapters}"
+        # A database that is to be dropped belongs to this run alone.
+        name = f"{synthetic.DATABASE}_{options.adapters}{'' if options.keep else f'_{os.getpid()}'}"
         url = synthetic.url_of(server, name)
         _django(url)
         fresh = not (options.keep and synthetic.exists(server, name))

@@ -54,7 +54,9 @@ class Family:
 
 def is_text_encoder(module: Module) -> bool:
     flat = module.flat
-    return not _UNET.search(flat) and bool(_TEXT.search(flat))  # most modules are a UNet's, and soon told
+    if "te" not in flat and "clip" not in flat and "t5" not in flat:  # as nearly all of a denoiser's are
+        return False
+    return not _UNET.search(flat) and bool(_TEXT.search(flat))
 
 
 def family_of(modules: Sequence[Module]) -> Family:
@@ -95,12 +97,12 @@ def _flux2(modules: Sequence[Module]) -> Family | None:
 
 def _flux2_sizes(module: Module) -> str:
     """FLUX.2's smallest model is as wide as FLUX.1, but its feed-forward layers are three times that and gated."""
-    flat, wide = module.flat, FLUX1_HIDDEN
-    if re.search(r"single_blocks_\d+_linear1$", flat) and (module.into, module.out) == (wide, 9 * wide):
+    flat, wide, sizes = module.flat, FLUX1_HIDDEN, (module.into, module.out)
+    if sizes == (wide, 9 * wide) and re.search(r"single_blocks_\d+_linear1$", flat):
         return f"{wide} × {9 * wide}"
-    if re.search(r"single_blocks_\d+_linear2$", flat) and (module.into, module.out) == (4 * wide, wide):
+    if sizes == (4 * wide, wide) and re.search(r"single_blocks_\d+_linear2$", flat):
         return f"{4 * wide} × {wide}"
-    if re.search(r"double_blocks_\d+_(img|txt)_mlp_0$", flat) and (module.into, module.out) == (wide, 6 * wide):
+    if sizes == (wide, 6 * wide) and re.search(r"double_blocks_\d+_(img|txt)_mlp_0$", flat):
         return f"{wide} × {6 * wide}"
     return ""
 
