@@ -111,6 +111,8 @@ def _tag_frequency(text: str) -> tuple[Counter[str], list[str]]:
 
 def plain_word(text: str) -> str:
     """A tag or trigger word in one line and of a sane length; empty where it is not printable."""
+    if len(text) <= MAX_WORD and text.isprintable() and "  " not in text and text == text.strip():
+        return text  # as nearly all of the thousands in a file are
     word = " ".join(text.split())[:MAX_WORD].strip()
     return word if word.isprintable() else ""
 
