@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.models import Organisation, User
 from governance.audit import GENESIS, as_stored, entry_hash
 from governance.models import ActorProfile, AuditEntry, DecisionRecord
-from governance.policy import Decision, Outcome, Use, UseRequest, decide
+from governance.policy import Decision, Outcome, Reason, Use, UseRequest, decide
 from governance.rulebook import current_ruleset
 from governance.seals import ROWS, seal_of
 from governance.selectors import audit_head
@@ -133,6 +133,37 @@ def decide_and_record(
         action=action,
     )
     return decision, record
+
+
+def house_decision(
+    *,
+    outcome: Outcome,
+    code: str,
+    rule: str,
+    message: str,
+    subject: tuple[str, str, str],
+    action: str,
+    record: DecisionRecord | None = None,
+    facts: Mapping[str, Any] | None = None,
+) -> DecisionRecord:
+    """The house acts by a rule of its own, without anybody asking; `record` is the decision that stood until now."""
+    reason = Reason(outcome, code, rule, message, subject[2], None, None, None, facts or {}).to_json()
+    taken = DecisionRecord.objects.create(
+        organisation=record.organisation if record else None,
+        subject_type=subject[0],
+        subject_id=subject[1],
+        subject_label=subject[2],
+        action=action,
+        outcome=outcome.value,
+        request=record.request if record else {},
+        reasons=[reason],
+        obligations=record.obligations if record else [],
+        ruleset_digest=current_ruleset().digest,
+        public_reasoning=message,
+        override_of=record,
+    )
+    _log(taken, None)
+    return taken
 
 
 def decision_override(

@@ -1,11 +1,11 @@
-"""Addresses of the moderators' pages."""
+"""Addresses of moderation's pages."""
 
 from django.urls import path
 
-from moderation import views
+from moderation.views import review
 
 urlpatterns = [
-    path("moderation", views.queue, name="review_queue"),
-    path("moderation/decided", views.decided, name="review_decided"),
-    path("moderation/versions/<int:pk>", views.review, name="review_version"),
+    path("moderation", review.queue, name="review_queue"),
+    path("moderation/decided", review.decided, name="review_decided"),
+    path("moderation/versions/<int:pk>", review.review, name="review_version"),
 ]

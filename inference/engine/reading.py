@@ -54,7 +54,7 @@ def read_adapter(path: Path | str, *, token: str | None = None) -> Adapter:
     tensors, metadata = _tensors(path)
     _refuse_unusable_numbers(tensors)
     embeddings, tensors = read_embeddings(tensors, metadata, token or path.stem, given=token)
-    names = grouped(tensors)
+    names = grouped(tuple(tensors))
     config = read_config(path, metadata)
     deltas = [
         delta

@@ -59,7 +59,7 @@ def _tensor_warnings(header: Header, modules: Sequence[Module], others: Sequence
             )
         )
     without = [m for m in modules if m.alpha is None and m.rank is not None and m.kind not in {"oft", "boft", "glora"}]
-    if any(module.alpha is not None for module in modules) and without:
+    if without and any(module.alpha is not None for module in modules):
         found.append(
             ArtifactWarning(
                 "alpha-missing",

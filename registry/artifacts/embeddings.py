@@ -3,8 +3,9 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
-from registry.artifacts.keys import split_key
+from registry.artifacts.keys import KEPT, split_key
 from registry.artifacts.metadata import plain_word
 from registry.artifacts.tensors import TensorInfo
 
@@ -21,6 +22,7 @@ WIDTHS = frozenset({96, 768, 1024, 1280, 4096})
 MAX_VECTORS = 512  # a word of more vectors than any prompt has room for
 _STRING_TO_PARAM = re.compile(r"^string_to_param(\..*)?$")
 _BUNDLED = re.compile(r"^bundle_emb\.(?P<token>[^.]+)\.(?P<name>.+)$")
+_MARKS = ("<", "bundle_emb.", "string_to_param")  # without one, only the names above are a word's
 _FLOATS = frozenset({"F16", "BF16", "F32", "F64"})
 
 
@@ -38,6 +40,8 @@ def split_embeddings(
     tensors: Mapping[str, TensorInfo], metadata: Mapping[str, str]
 ) -> tuple[list[Vectors], dict[str, TensorInfo]]:
     """The vectors found, and the tensors that are none."""
+    if len(tensors) > 1 and not _names_words(tuple(tensors)):
+        return [], dict(tensors)
     found: list[Vectors] = []
     rest: dict[str, TensorInfo] = {}
     token = plain_word(metadata.get("token", ""))
@@ -49,6 +53,13 @@ def split_embeddings(
             count = info.shape[0] if len(info.shape) == 2 else 1
             found.append(Vectors(*place, count, info.shape[-1]))
     return found, rest
+
+
+@lru_cache(maxsize=KEPT)
+def _names_words(names: tuple[str, ...]) -> bool:
+    """Whether any of several tensors can be a word's, by its name."""
+    together = "\n".join(names)
+    return not ENCODERS.keys().isdisjoint(names) or any(mark in together for mark in _MARKS)
 
 
 def _place(key: str, info: TensorInfo, token: str, *, alone: bool) -> tuple[str, str] | None:

@@ -53,9 +53,10 @@ class Family:
 
 
 def is_text_encoder(module: Module) -> bool:
-    flat = module.flat
-    if "te" not in flat and "clip" not in flat and "t5" not in flat:  # as nearly all of a denoiser's are
+    name = module.name
+    if "te" not in name and "clip" not in name and "t5" not in name:  # as nearly all of a denoiser's are
         return False
+    flat = module.flat
     return not _UNET.search(flat) and bool(_TEXT.search(flat))
 
 
@@ -70,7 +71,8 @@ def family_of(modules: Sequence[Module]) -> Family:
 
 def _cross_attention(modules: Sequence[Module]) -> Family | None:
     """The width of the text that a UNet reads: it differs in every family."""
-    widths = {m.into for m in modules if m.into and _CROSS.search(m.flat) and _UNET.search(m.flat)}
+    named = [m for m in modules if m.into and "attn2" in m.name]
+    widths = {m.into for m in named if m.into and _CROSS.search(m.flat) and _UNET.search(m.flat)}
     return _by_width(widths, CROSS_ATTENTION, "Cross-attention reads text of width {}.")
 
 

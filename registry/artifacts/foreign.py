@@ -1,11 +1,11 @@
 """Whole models that are no adapters, told by the names that only they have."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import lru_cache
 
 from registry.artifacts.errors import refuse, shown
-from registry.artifacts.keys import split_key
-from registry.artifacts.tensors import TensorInfo
+from registry.artifacts.keys import KEPT, plain_names
 
 CHECKPOINT = (
     "Upload an adapter. From a fine-tuned checkpoint, one can be extracted as the difference to its base model."
@@ -73,25 +73,26 @@ _CONTROL_NORM = re.compile(r"(^|\.)(query|key)_norm\.scale$")
 SHARE = 0.3  # of all tensors: merged files hold whole models beside adapters
 
 
-def check_foreign(tensors: Mapping[str, TensorInfo]) -> None:
+@lru_cache(maxsize=KEPT)
+def check_foreign(names: tuple[str, ...]) -> None:
     """Refuse whole models; raises ArtifactRefused. Names of adapter kinds do not count, since prefixes are shared."""
-    plain = [key for key in tensors if (split := split_key(key)) is None or split[1] == "weight"]
+    plain = plain_names(names)
     for code, what, remedy, telling in FOREIGN:
         own = list(filter(telling, plain))
-        if len(own) > SHARE * len(tensors):
+        if len(own) > SHARE * len(names):
             refuse(
                 code,
                 f"The file is {what}, not an adapter.",
-                f"{len(own)} of its {len(tensors)} tensors are a model's own, such as {shown(own[0])}.",
+                f"{len(own)} of its {len(names)} tensors are a model's own, such as {shown(own[0])}.",
                 remedy,
             )
-    if len(plain) < len(tensors):
-        _refuse_control_lora(tensors)
+    if len(plain) < len(names):
+        _refuse_control_lora(names)
 
 
-def _refuse_control_lora(tensors: Mapping[str, TensorInfo]) -> None:
+def _refuse_control_lora(names: tuple[str, ...]) -> None:
     """Control LoRAs of FLUX carry the norms of their attention whole, which no plain LoRA does."""
-    norm = next((key for key in tensors if key.endswith("_norm.scale") and _CONTROL_NORM.search(key)), None)
+    norm = next((key for key in names if key.endswith("_norm.scale") and _CONTROL_NORM.search(key)), None)
     if norm is not None:
         refuse(
             "control-lora",

@@ -8,11 +8,15 @@ import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import nan
 from pathlib import Path
+from string import ascii_letters, digits
 from typing import NoReturn
 
+import msgspec
+
 from registry.artifacts.errors import refuse, shown
-from registry.artifacts.tensors import TensorInfo, check_layout, scalar, tensor_info
+from registry.artifacts.tensors import TensorInfo, all_sound, check_layout, scalar, tensor_info
 
 MAX_HEADER = 16 * 1024 * 1024  # bytes; the largest adapters of the field have headers below 1 MiB
 MAX_TENSORS = 20_000
@@ -20,6 +24,13 @@ MAX_METADATA = 8 * 1024 * 1024  # bytes of all keys and values
 MAX_KEY = 512  # characters
 MAX_VALUES = 1_000_000  # commas and brackets: seven times what MAX_TENSORS need, and text has some of its own
 MAX_DIGITS = 20  # of a number; 64 bits have no more
+PLAIN = (ascii_letters + digits + "_.-<>:/ ").encode()  # what nearly all names are made of
+ONE = {(), (1,)}  # shapes of a single number, told without multiplying
+METADATA = "__metadata__"
+_PARTS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_METADATA = msgspec.json.Decoder(dict[str, str])
+_TENSOR = msgspec.json.Decoder(TensorInfo)
+_Content = tuple[dict[str, TensorInfo], dict[str, str]]
 _DIGITS = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else ord(" ") for byte in range(256))
 
 
@@ -39,8 +50,39 @@ def read_header(path: Path) -> Header:
     with path.open("rb") as file:
         length = _length(file.read(8), size)
         raw = file.read(length)
+    _check_bytes(raw)
+    tensors, metadata = _read_plain(raw) or _read_strictly(raw)
+    check_layout(tensors, size - 8 - length)
+    return Header(tensors, metadata, 8 + length, size - 8 - length)
+
+
+def _read_plain(raw: bytes) -> _Content | None:
+    """What the header says, if it is sound and written as the format's own library writes it, else None.
+
+    Where writing again what was read gives the same bytes, no key is repeated, no number is cut short, and no text is
+    spelt in a second way: no two programs can see two files. It takes a fifth of the time of looking at every object.
+    """
+    try:
+        parts = _PARTS.decode(raw)
+        head = {METADATA: _METADATA.decode(parts.pop(METADATA))} if METADATA in parts else {}
+        tensors = dict(zip(parts, map(_TENSOR.decode, parts.values()), strict=True))
+        same = msgspec.json.encode(head | tensors) == raw.rstrip(b" ")
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None  # the strict reader says what is wrong
+    plain = same and 0 < len(tensors) <= MAX_TENSORS and len(raw) <= MAX_METADATA
+    return (tensors, head.get(METADATA, {})) if plain and _all_sound(tensors) else None
+
+
+def _all_sound(tensors: Mapping[str, TensorInfo]) -> bool:
+    names = "".join(tensors)
+    plain = names.isascii() and not names.encode().translate(None, PLAIN) and ".." not in names
+    return plain and "" not in tensors and max(map(len, tensors)) <= MAX_KEY and all_sound(tensors.values())
+
+
+def _read_strictly(raw: bytes) -> _Content:
+    """What the header says, with each part looked at by itself; raises ArtifactRefused for the first defect."""
     document = _parse(raw)
-    metadata = _metadata(document.pop("__metadata__", None))
+    metadata = _metadata(document.pop(METADATA, None))
     if len(document) > MAX_TENSORS:
         refuse(
             "too-many-tensors",
@@ -55,9 +97,7 @@ def read_header(path: Path) -> Header:
             "Programs would load it without an error, and it would change nothing.",
             "Upload the trained file; the export may have failed.",
         )
-    tensors = {_name(name): tensor_info(name, entry) for name, entry in document.items()}
-    check_layout(tensors, size - 8 - length)
-    return Header(tensors, metadata, 8 + length, size - 8 - length)
+    return {_name(name): tensor_info(name, entry) for name, entry in document.items()}, metadata
 
 
 def _length(first: bytes, size: int) -> int:
@@ -93,8 +133,8 @@ def _length(first: bytes, size: int) -> int:
     return length
 
 
-def _text(raw: bytes) -> str:
-    """The header as text, if reading it cannot do harm."""
+def _check_bytes(raw: bytes) -> None:
+    """Refuse what is no header of this format at a glance, and what would do harm to a parser."""
     if raw.endswith(b"\0"):
         refuse(
             "header-trailing-nul",
@@ -107,22 +147,20 @@ def _text(raw: bytes) -> str:
             "The header starts with white space.",
             "The format demands “{” as its first byte, so that files are recognised.",
         )
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        refuse("header-not-utf8", "The header is not UTF-8 text.", f"Byte {error.start} cannot be decoded.")
-    if raw.count(b",") + raw.count(b"[") + raw.count(b"{") > MAX_VALUES:
+    if len(raw) > MAX_VALUES and raw.count(b",") + raw.count(b"[") + raw.count(b"{") > MAX_VALUES:
         refuse(
             "header-too-many-values",
             "The header holds too many values.",
             f"More than {MAX_VALUES:,} commas and brackets take much memory to read and describe no adapter.",
             "Upload the adapter itself.",
         )
-    return text
 
 
 def _parse(raw: bytes) -> dict[str, object]:
-    text = _text(raw)
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        refuse("header-not-utf8", "The header is not UTF-8 text.", f"Byte {error.start} cannot be decoded.")
     try:
         document = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_integers(raw))
     except json.JSONDecodeError as error:
@@ -148,7 +186,7 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(found) != len(pairs):
         repeated = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
         why = "Programs disagree on which of the two counts, so nobody can say what was uploaded."
-        if repeated == "__metadata__":
+        if repeated == METADATA:
             refuse("duplicate-metadata-block", "The header has two metadata blocks.", why)
         refuse("duplicate-key", f"The header holds the key {shown(repeated)} twice.", why)
     return found
@@ -233,6 +271,13 @@ def _name(name: str) -> str:
 
 
 def read_scalar(handle: int, header: Header, name: str) -> float | None:
-    """The value of a one-element tensor (an alpha), read from its own bytes only; `handle` is the open file's."""
+    """The value of a one-element tensor (an alpha), read from its own bytes only; `handle` is the open file's.
+
+    None where the number format is none of the common ones, NaN where the tensor has more elements. Mapping the file
+    into memory takes longer: of each tensor's page only a few bytes are read.
+    """
     info = header.tensors[name]
-    return scalar(info.dtype, os.pread(handle, info.end - info.start, header.data_start + info.start))
+    if info.shape not in ONE and info.elements != 1:
+        return nan
+    start, end = info.data_offsets
+    return scalar(info.dtype, os.pread(handle, end - start, header.data_start + start))

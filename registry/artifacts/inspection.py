@@ -1,9 +1,10 @@
 """Inspection: what an adapter file is, found without reading the tensors it does not need."""
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
+from math import prod
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -16,7 +17,7 @@ from registry.artifacts.families import Family, embedding_family, family_of, is_
 from registry.artifacts.foreign import check_foreign
 from registry.artifacts.hashing import FileHashes
 from registry.artifacts.header import Header, read_header, read_scalar
-from registry.artifacts.keys import grouped
+from registry.artifacts.keys import Grouped, grouped
 from registry.artifacts.layouts import layout_of
 from registry.artifacts.metadata import Claims, read_claims
 from registry.artifacts.modules import Module, read_modules
@@ -65,12 +66,11 @@ def inspect_file(path: Path, *, declared_family: str | None = None, filename: st
     """Inspect an adapter file by its header; raises ArtifactRefused with the reason and what to do instead."""
     check_container(path, filename or path.name)
     header = read_header(path)
-    check_foreign(header.tensors)
+    check_foreign(tuple(header.tensors))
     vectors, rest = split_embeddings(header.tensors, header.metadata)
-    names = grouped(rest)
+    names = grouped(tuple(rest))
     with path.open("rb") as file:
-        handle = file.fileno()
-        modules = [module for name, slots in names.modules.items() for module in _modules(handle, header, name, slots)]
+        modules = _all_modules(file.fileno(), header, names)
     _refuse_strange(names.others, len(header.tensors), found=bool(modules or vectors))
     family = family_of(modules) if modules else embedding_family(_widths(vectors))
     claims = read_claims(header.metadata)
@@ -79,22 +79,21 @@ def inspect_file(path: Path, *, declared_family: str | None = None, filename: st
     )
 
 
-def _modules(handle: int, header: Header, name: str, slots: Mapping[str, str]) -> list[Module]:
-    tensors = {slot: header.tensors[key] for slot, key in slots.items()}
-    alpha = None
-    for slot, info in tensors.items():
-        if info.dtype == "BOOL":
-            _check_bool(handle, header, slots[slot], slot, info.elements)
-    if "alpha" in tensors:
-        alpha = _alpha(handle, header, slots["alpha"])
-    return read_modules(name, tensors, alpha)
+def _all_modules(handle: int, header: Header, names: Grouped) -> list[Module]:
+    if any(info.dtype == "BOOL" for info in header.tensors.values()):
+        _check_bools(handle, header, names)
+    tensors, found = header.tensors, list[Module]()
+    for name, slots in names.modules.items():
+        alpha = _alpha(handle, header, slots["alpha"]) if "alpha" in slots else None
+        found += read_modules(name, {slot: tensors[key].shape for slot, key in slots.items()}, alpha)
+    return found
 
 
 def _alpha(handle: int, header: Header, key: str) -> float | None:
     """The module's scale; None where it is in a number format that programs do not read either."""
-    elements = header.tensors[key].elements
-    value = read_scalar(handle, header, key) if elements == 1 else math.nan
+    value = read_scalar(handle, header, key)
     if value is not None and not abs(value) <= MAX_ALPHA:  # "not" catches NaN
+        elements = header.tensors[key].elements
         refuse(
             "alpha-value",
             f"The alpha {shown(key)} is {f'{elements:,} numbers' if elements > 1 else value}.",
@@ -104,16 +103,20 @@ def _alpha(handle: int, header: Header, key: str) -> float | None:
     return value
 
 
-def _check_bool(handle: int, header: Header, key: str, slot: str, elements: int) -> None:
+def _check_bools(handle: int, header: Header, names: Grouped) -> None:
     """IA³'s `on_input` is the only truth value in adapters; programs disagree on bytes other than 0 and 1."""
-    if slot != "on_input" or elements != 1:
-        refuse("bool-tensor", f"The tensor {shown(key)} holds truth values.", "No adapter kind has such weights.")
-    if read_scalar(handle, header, key) not in {0.0, 1.0}:
-        refuse(
-            "bool-value",
-            f"The truth value {shown(key)} is neither 0 nor 1.",
-            "Programs disagree on what such a byte means.",
-        )
+    for slot, key in chain.from_iterable(slots.items() for slots in names.modules.values()):
+        info = header.tensors[key]
+        if info.dtype != "BOOL":
+            continue
+        if slot != "on_input" or info.elements != 1:
+            refuse("bool-tensor", f"The tensor {shown(key)} holds truth values.", "No adapter kind has such weights.")
+        if read_scalar(handle, header, key) not in {0.0, 1.0}:
+            refuse(
+                "bool-value",
+                f"The truth value {shown(key)} is neither 0 nor 1.",
+                "Programs disagree on what such a byte means.",
+            )
 
 
 def _refuse_strange(others: Sequence[str], total: int, *, found: bool) -> None:
@@ -138,19 +141,21 @@ def _facts(
     kinds = Counter(module.kind for module in modules)
     if vectors:
         kinds[EMBEDDING] = len(vectors)
+    dtypes = Counter([info.dtype for info in header.tensors.values()])
+    shapes = Counter([info.shape for info in header.tensors.values()])
     tokens = tuple(dict.fromkeys(vector.token for vector in vectors if vector.token))
     return Inspection(
         kind=_main_kind(kinds),
         kinds=dict(kinds),
-        layout=layout_of(header.tensors) if modules else "embedding",
+        layout=layout_of(tuple(header.tensors)) if modules else "embedding",
         family=family.name,
         family_evidence=family.evidence,
         rank=_spread([module.rank for module in modules if module.rank is not None]),
         alpha=_spread([module.alpha for module in modules if module.alpha is not None]),
         modules=_parts(modules, vectors, family.name),
         per_module=tuple({"name": m.name, "kind": m.kind, "rank": m.rank, "alpha": m.alpha} for m in modules),
-        dtypes=dict(Counter(info.dtype for info in header.tensors.values())),
-        parameter_count=sum(info.elements for info in header.tensors.values()),
+        dtypes=dict(dtypes),
+        parameter_count=sum(count * prod(shape) for shape, count in shapes.items()),
         tensor_count=len(header.tensors),
         header_bytes=header.data_start - 8,
         data_bytes=header.data_bytes,
@@ -178,7 +183,7 @@ def _spread(values: Sequence[float]) -> dict[str, float]:
 def _parts(modules: Sequence[Module], vectors: Sequence[Vectors], family: str) -> dict[str, int]:
     """How many modules lie in each part of the pipeline, and how many are convolutions."""
     denoiser = "transformer" if family in TRANSFORMERS else "unet"
-    found = Counter(_part(module, denoiser) for module in {module.name: module for module in modules}.values())
+    found = Counter([_part(module, denoiser) for module in {module.name: module for module in modules}.values()])
     if kernels := len({module.name for module in modules if module.kernel}):
         found["convolution"] = kernels
     if vectors:

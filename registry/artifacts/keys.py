@@ -4,7 +4,7 @@ A slot is the role a tensor has for its module ("up", "down", "hada_w1_a"); the 
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -30,6 +30,7 @@ SLOTS: Mapping[str, str] = {
     "lora_embedding_B": "embedding_up",
     "weight": "weight",
 }
+KEPT = 16  # sets of names; one takes up to a megabyte
 _PARTS = max(suffix.count(".") for suffix in SLOTS) + 1
 # PEFT writes the adapter's own name into the key where the file was not made by save_pretrained.
 _NAMED = re.compile(
@@ -49,7 +50,9 @@ class Grouped:
     others: tuple[str, ...]
 
 
-def grouped(keys: Iterable[str]) -> Grouped:
+# Files of one trainer for one base model hold the same names: what follows from names alone is kept for the next one.
+@lru_cache(maxsize=KEPT)
+def grouped(keys: tuple[str, ...]) -> Grouped:
     """Sort tensor names by module and slot."""
     modules: dict[str, dict[str, str]] = {}
     others: list[str] = []
@@ -61,6 +64,12 @@ def grouped(keys: Iterable[str]) -> Grouped:
         module, slot = split
         modules.setdefault(module, {})[slot] = key
     return _without_plain_weights(modules, others)
+
+
+@lru_cache(maxsize=KEPT)
+def plain_names(keys: tuple[str, ...]) -> tuple[str, ...]:
+    """The names that are none of an adapter kind's; `X.weight` is any model's."""
+    return tuple(key for key in keys if (split := split_key(key)) is None or split[1] == "weight")
 
 
 def _without_plain_weights(modules: dict[str, dict[str, str]], others: list[str]) -> Grouped:

@@ -2,12 +2,16 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from functools import lru_cache
+
+from registry.artifacts.keys import KEPT
 
 # The first pattern that fits a name counts; the order goes from the most to the least telling. What a name has to hold
 # for the pattern to fit at all is looked for first, and a pattern that starts with ^ is tried at the start alone: of a
 # large file each name is asked about.
-_LAYOUTS: tuple[tuple[str, str, Callable[[str], object]], ...] = tuple(
+_Layout = tuple[str, str, Callable[[str], object]]
+_LAYOUTS: tuple[_Layout, ...] = tuple(
     (name, needs, re.compile(pattern).match if pattern.startswith("^") else re.compile(pattern).search)
     for name, needs, pattern in (
         ("xlabs", ".processor.", r"(double|single)_blocks\.\d+\.processor\."),
@@ -26,14 +30,17 @@ _LAYOUTS: tuple[tuple[str, str, Callable[[str], object]], ...] = tuple(
 PLAIN = "plain"  # module names without any program's prefix
 
 
-def layout_of(keys: Iterable[str]) -> str:
+@lru_cache(maxsize=KEPT)
+def layout_of(keys: tuple[str, ...]) -> str:
     """The layout that most tensor names of the adapter follow."""
-    counts = Counter(_layout(key) for key in keys)
+    together = "\n".join(keys)
+    possible = [(name, needs, fits) for name, needs, fits in _LAYOUTS if needs in together]
+    counts = Counter(_layout(key, possible) for key in keys)
     return counts.most_common(1)[0][0]
 
 
-def _layout(key: str) -> str:
-    for name, needs, fits in _LAYOUTS:
+def _layout(key: str, possible: list[_Layout]) -> str:
+    for name, needs, fits in possible:
         if needs in key and fits(key):
             return name
     return PLAIN

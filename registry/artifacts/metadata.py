@@ -3,8 +3,10 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
 
 from registry.artifacts.errors import ArtifactWarning
 
@@ -74,7 +76,7 @@ def read_claims(metadata: Mapping[str, str]) -> Claims:
     tags, folders = _tag_frequency(metadata.get("ss_tag_frequency", ""))
     return Claims(
         training={key: value[:MAX_KEPT] for key, value in sorted(metadata.items()) if key in KEPT and value},
-        tag_frequency=dict(tags.most_common(MAX_TAGS)),
+        tag_frequency=dict(sorted(tags.items(), key=itemgetter(1), reverse=True)[:MAX_TAGS]),
         trigger_words=_trigger_words(metadata, folders),
         licence=next(
             (metadata[key].strip() for key in ("modelspec.license", "license", "licence") if metadata.get(key)), ""
@@ -99,14 +101,26 @@ def _tag_frequency(text: str) -> tuple[Counter[str], list[str]]:
     for folder, counts in table.items():
         folders.append(folder)
         if isinstance(counts, dict):
-            tags.update(
-                {
-                    word: min(n, MAX_COUNT)
-                    for tag, n in counts.items()
-                    if type(n) is int and n > 0 and (word := plain_word(tag))
-                }
-            )
+            tags.update(_plain_counts(counts))
     return tags, folders
+
+
+def _plain_counts(counts: dict[str, Any]) -> dict[str, int]:
+    """Tags in plain words, with their counts."""
+    sane = [n for n in counts.values() if type(n) is int and 0 < n <= MAX_COUNT]
+    if len(sane) == len(counts) and _all_plain(counts):
+        return counts
+    return {
+        word: min(n, MAX_COUNT) for tag, n in counts.items() if type(n) is int and n > 0 and (word := plain_word(tag))
+    }
+
+
+def _all_plain(texts: Collection[str]) -> bool:
+    """Whether `plain_word` would change none of the texts, seen in one look at all of them."""
+    together = "\n".join(["", *texts, ""])
+    spaced = any(space in together for space in ("  ", "\n ", " \n", "\n\n"))
+    printable = together.replace("\n", "").isprintable() and together.count("\n") == len(texts) + 1
+    return printable and not spaced and max(map(len, texts), default=0) <= MAX_WORD
 
 
 def plain_word(text: str) -> str:

@@ -7,16 +7,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
-from typing import NamedTuple
+
+import msgspec
 
 from registry.artifacts.errors import refuse, shown
-from registry.artifacts.tensors import TensorInfo
 
 Shapes = Mapping[str, tuple[int, ...]]
 _Proof = tuple[str, int | None, int | None, int | None, bool]  # of a Module, all between name and alpha
 
 
-class Module(NamedTuple):
+class Module(msgspec.Struct, frozen=True, gc=False):
     """What one module of the adapter is; `rank`, `into` and `out` are None where the kind does not tell them."""
 
     name: str
@@ -177,9 +177,9 @@ KINDS: tuple[_Kind, ...] = tuple(
 )
 
 
-def read_modules(name: str, tensors: Mapping[str, TensorInfo], alpha: float | None) -> list[Module]:
+def read_modules(name: str, shapes: Shapes, alpha: float | None) -> list[Module]:
     """The module's kinds (nearly always one); raises ArtifactRefused where its tensors do not make it up."""
-    if "reshape_weight" in tensors:
+    if "reshape_weight" in shapes:
         refuse(
             "control-lora",
             f"The module {shown(name)} changes the shape of its layer.",
@@ -187,7 +187,7 @@ def read_modules(name: str, tensors: Mapping[str, TensorInfo], alpha: float | No
             "Upload adapters for the base model's own layers.",
         )
     try:
-        proven = _prove(tuple((slot, info.shape) for slot, info in tensors.items()))
+        proven = _prove(tuple(shapes.items()))
     except _Mismatch as error:
         refuse(
             "module-mismatch",

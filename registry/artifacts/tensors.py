@@ -1,10 +1,12 @@
 """One entry of the header: its number format, shape and place, and whether all places together tile the file."""
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from math import prod
-from typing import NamedTuple, NoReturn
+from typing import Annotated, NoReturn
+
+import msgspec
 
 from registry.artifacts.dtypes import BITS
 from registry.artifacts.errors import refuse, shown
@@ -15,17 +17,30 @@ _WHOLE = frozenset({int})  # and not bool, which isinstance would let through
 MAX_ELEMENTS = 2**48  # far above any model, far below what overflows 64 bits
 
 
-class TensorInfo(NamedTuple):
+class TensorInfo(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """What the header says of one tensor; `start` and `end` are bytes after the header."""
 
     dtype: str
     shape: tuple[int, ...]
-    start: int
-    end: int
+    data_offsets: tuple[Annotated[int, msgspec.Meta(ge=0)], int]
+
+    @property
+    def start(self) -> int:
+        return self.data_offsets[0]
+
+    @property
+    def end(self) -> int:
+        return self.data_offsets[1]
 
     @property
     def elements(self) -> int:
         return prod(self.shape)
+
+
+def all_sound(infos: Iterable[TensorInfo]) -> bool:
+    """Whether `tensor_info` would take them all; asked once for each sort, of which a file has a few dozen."""
+    places = {(info.dtype, info.shape, info.data_offsets[1] - info.data_offsets[0]) for info in infos}
+    return all(_bits(dtype, shape) == 8 * size for dtype, shape, size in places)
 
 
 def tensor_info(name: str, entry: object) -> TensorInfo:
@@ -63,13 +78,13 @@ def tensor_info(name: str, entry: object) -> TensorInfo:
             f"The tensor {shown(name)} has the wrong size.",
             f"Shape {shape} in {dtype} takes {bits / 8:,.0f} bytes, but {end - start:,} are reserved.",
         )
-    return TensorInfo(dtype, sizes, start, end)
+    return TensorInfo(dtype, sizes, (start, end))
 
 
 @lru_cache(maxsize=1024)  # a file has thousands of tensors in a few dozen shapes
 def _bits(dtype: str, shape: tuple[int, ...]) -> int | None:
-    """How many bits a tensor has; None where no tensor may have such a shape."""
-    if len(shape) > MAX_DIMENSIONS or (shape and min(shape) <= 0):
+    """How many bits a tensor has; None where no tensor may have such a format or shape."""
+    if dtype not in BITS or len(shape) > MAX_DIMENSIONS or (shape and min(shape) <= 0):
         return None
     elements = prod(shape)
     return elements * BITS[dtype] if elements <= MAX_ELEMENTS else None
@@ -141,6 +156,9 @@ def _offsets(name: str, offsets: object) -> tuple[int, int]:
 
 def check_layout(tensors: Mapping[str, TensorInfo], data_bytes: int) -> None:
     """The tensors must tile the data exactly: no overlap, no hole, nothing behind, nothing cut off."""
+    starts, ends = zip(*(info.data_offsets for info in tensors.values()), strict=True)
+    if starts == (0, *ends[:-1]) and ends[-1] == data_bytes:
+        return  # each begins where the one before it ends, as files are written
     position, before = 0, ""
     for start, end, name in sorted((info.start, info.end, name) for name, info in tensors.items()):
         if start < position:
@@ -173,26 +191,29 @@ def check_layout(tensors: Mapping[str, TensorInfo], data_bytes: int) -> None:
 
 def misaligned(tensors: Mapping[str, TensorInfo], data_start: int) -> list[str]:
     """Tensors whose bytes do not start at a multiple of their number's size; these cannot be memory-mapped."""
+    widest = max((_BYTES[dtype] for dtype in {info.dtype for info in tensors.values()}), default=1)
+    if widest <= 1 or not any((data_start + info.data_offsets[0]) % widest for info in tensors.values()):
+        return []
     return [
         name
         for name, info in tensors.items()
-        if (size := BITS[info.dtype] // 8) > 1 and (data_start + info.start) % size
+        if (size := _BYTES[info.dtype]) > 1 and (data_start + info.data_offsets[0]) % size
     ]
+
+
+def _brain_float(raw: bytes) -> tuple[float]:
+    return (float(struct.unpack("<f", b"\0\0" + raw)[0]),)
+
+
+_BYTES = {dtype: bits // 8 for dtype, bits in BITS.items()}
+_FORMATS = {"F16": "<e", "F32": "<f", "F64": "<d", "I64": "<q", "I32": "<i", "I16": "<h", "I8": "<b", "U8": "<B"}
+_SCALARS: dict[str, Callable[[bytes], tuple[float, ...]]] = {
+    **{dtype: struct.Struct(code).unpack for dtype, code in {**_FORMATS, "BOOL": "<B"}.items()},
+    "BF16": _brain_float,
+}
 
 
 def scalar(dtype: str, raw: bytes) -> float | None:
     """The value of a one-element tensor, or None where the format is none of the common ones."""
-    if dtype == "BF16":
-        return float(struct.unpack("<f", b"\0\0" + raw)[0])
-    code = {
-        "F16": "<e",
-        "F32": "<f",
-        "F64": "<d",
-        "I64": "<q",
-        "I32": "<i",
-        "I16": "<h",
-        "I8": "<b",
-        "U8": "<B",
-        "BOOL": "<B",
-    }
-    return float(struct.unpack(code[dtype], raw)[0]) if dtype in code else None
+    read = _SCALARS.get(dtype)
+    return float(read(raw)[0]) if read else None

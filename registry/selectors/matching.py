@@ -18,18 +18,28 @@ from django.contrib.postgres.search import SearchQuery, SearchVectorExact, Searc
 from django.db import connection, transaction
 from django.db.models import BigIntegerField, CharField, Count, F, Func, Q, QuerySet
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThanOrEqual, TupleLessThan, TupleLessThanOrEqual
-from django.db.models.lookups import Exact, Lookup
+from django.db.models.lookups import Exact
 
 from registry.models import Adapter
 from registry.models.adapters import Boxed
 
 SHORT_WALK, WALK = 1000, 4000  # rows to begin with, for a few matches and for many: a few milliseconds
 SAMPLE = 1000  # rows, of which is counted how common each condition is
-FAR = 100_000  # rows; where matches are thinner than this finds, all of them are gathered
+FAR = 150_000  # rows; where matches are thinner than this finds, all of them are gathered
+LED = 16_000  # rows that are walked at most along the index of one choice: as long as gathering takes
 SPARE = 1.5  # matches are not spread evenly
-LOOK_UP = 300_000  # walking so many rows takes as long as listing, from the inverted index, all there are
-# To fetch a row takes as long as to list so many by a word's first letters, or by a value.
-PREFIXES, VALUES = 10, 200
+OFTEN = 0.2  # of all rows: what is as common as this is never looked up on the way to a few matches
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """What it costs to list the rows that have something, from the inverted index: measured with a million rows."""
+
+    listed_per_fetch: int  # rows listed in the time that one row is fetched in
+    walked_per_listing: int  # rows walked in the time that all rows are listed in
+
+
+PREFIX, VALUE = Lookup(3, 600_000), Lookup(30, 150_000)
 
 Place = tuple[Any, int]  # in an order: the value that orders, and the id
 Rows = QuerySet[Adapter]
@@ -48,7 +58,7 @@ class _Condition:
     name: str
     checked: Q
     indexed: Q
-    listed_per_fetch: int
+    cost: Lookup
 
 
 class Wanted:
@@ -58,31 +68,43 @@ class Wanted:
         self.conditions: list[_Condition] = []
         vector = Func(F("search"), template="COALESCE(%(expressions)s, '')", output_field=SearchVectorField())
         for word, query in words.items():
-            self._add(word, SearchVectorExact(vector, query), Q(search=query), PREFIXES)
+            self._add(word, SearchVectorExact(vector, query), Q(search=query), PREFIX)
         for column, value in lists.items():
             plain = Func(F(column), template="(%(expressions)s || '{}'::varchar[])", output_field=LIST)
-            self._add(f"{column} {value}", ArrayContains(plain, [value]), Q(**{f"{column}__contains": [value]}), VALUES)
+            self._add(f"{column} {value}", ArrayContains(plain, [value]), Q(**{f"{column}__contains": [value]}), VALUE)
         for column, value in columns.items():
             field = FIELDS[type(value)]
             plain = Func(F(column), template=f"(%(expressions)s {SAME[type(value)]})", output_field=field)
             boxed = Boxed(F(column), output_field=ArrayField(field))
-            self._add(f"{column} {value}", Exact(plain, value), Q(ArrayContains(boxed, [value])), VALUES)
+            self._add(f"{column} {value}", Exact(plain, value), Q(ArrayContains(boxed, [value])), VALUE)
         self.checked = Q(*(condition.checked for condition in self.conditions))
-        # A single choice whose newest lie in an index of their own.
-        self.in_order = Q(**columns) if len(self.conditions) == 1 and columns.keys() <= IN_ORDER else Q()
+        self._in_order = {f"{name} {value}": Q(**{name: value}) for name, value in columns.items() if name in IN_ORDER}
 
-    def _add(self, name: str, checked: Lookup, indexed: Q, listed_per_fetch: int) -> None:
-        self.conditions.append(_Condition(name, Q(checked), indexed, listed_per_fetch))
+    @property
+    def in_order(self) -> Q:
+        """A single choice whose newest lie in an index of their own, if that is all that is wanted."""
+        return next(iter(self._in_order.values()), Q()) if len(self.conditions) == 1 else Q()
+
+    def leading(self, counts: list[int]) -> Q:
+        """The rarest of the choices whose newest lie in an index of their own."""
+        pairs = zip(counts, self.conditions, strict=True)
+        led = sorted((count, one.name) for count, one in pairs if one.name in self._in_order)
+        return self._in_order[led[0][1]] if led else Q()
+
+    def _add(self, name: str, checked: Any, indexed: Q, cost: Lookup) -> None:
+        self.conditions.append(_Condition(name, Q(checked), indexed, cost))
 
     def looked_up(self, counts: list[int], *, needed: int) -> Q:
         """The conditions, in the inverted index's words where they are rare enough for so many rows."""
         rarest = min(counts)
         if needed >= FAR:
-            enough = max(rarest, 1)
-            indexed = [n <= enough * one.listed_per_fetch for one, n in zip(self.conditions, counts, strict=True)]
-        else:
-            rare = rarest / SAMPLE <= needed / LOOK_UP
-            indexed = [rare and place == counts.index(rarest) for place in range(len(counts))]
+            pairs = zip(self.conditions, counts, strict=True)
+            return self._worded([count <= max(rarest, 1) * one.cost.listed_per_fetch for one, count in pairs])
+        first = counts.index(rarest)
+        enough = min(needed / self.conditions[first].cost.walked_per_listing, OFTEN) * SAMPLE
+        return self._worded([rarest <= enough and place == first for place in range(len(counts))])
+
+    def _worded(self, indexed: list[bool]) -> Q:
         if not any(indexed):
             return self.checked
         pairs = zip(self.conditions, indexed, strict=True)
@@ -152,7 +174,7 @@ def first_matches(
     taken = (key, "pk", *columns)
     ordered = part.rows.order_by(F(key).desc(), F("pk").desc())
     if not wanted.conditions:
-        return _unnarrowed(part, key, most, taken)
+        return _unnarrowed(part, key, most, taken, short=short)
     if part.rows is part.outline and wanted.in_order and key == NEWEST:
         return _down_to(ordered.filter(wanted.in_order).values_list(*taken), key, None, most)
     checked = ordered.filter(wanted.checked).values_list(*taken)
@@ -167,11 +189,19 @@ def first_matches(
         if end is None or len(found) >= most:
             return found
         needed = int(SPARE * reach * most / len(found)) if found else FAR
+    if key == NEWEST and (lead := wanted.leading(counts)) and part.rows is part.outline:
+        led = _led(part.filter(lead), wanted, most, taken)
+        if led is not None:
+            return led
     looked_up = wanted.looked_up(counts, needed=needed)
     if looked_up is not wanted.checked:
         # This order is that of no index, so that the database does not walk any: `key` is never null here.
         ordered = part.rows.order_by(F(key).desc(nulls_last=True), F("pk").desc())
-    matches = ordered.filter(looked_up).values_list(*taken)
+    return _among(part, ordered.filter(looked_up).values_list(*taken), key, most, needed=needed)
+
+
+def _among(part: Part, matches: Any, key: str, most: int, *, needed: int) -> list[tuple[Any, ...]]:
+    """The first of the matches among about `needed` rows, or else of all of them."""
     if needed < FAR:
         end = _place(part, key, needed)
         found = _down_to(matches, key, end, most)
@@ -180,10 +210,28 @@ def first_matches(
     return _down_to(matches, key, None, most)
 
 
-def _unnarrowed(part: Part, key: str, most: int, taken: tuple[str, ...]) -> list[tuple[Any, ...]]:
+def _led(stretch: Part, wanted: Wanted, most: int, taken: tuple[str, ...]) -> list[tuple[Any, ...]] | None:
+    """The first matches along the index of one choice; None where they are too thin there as well.
+
+    What went out of fashion is rare among the newest, and yet frequent among its own.
+    """
+    checked = stretch.rows.order_by(F(NEWEST).desc(), F("pk").desc()).filter(wanted.checked).values_list(*taken)
+    reach = WALK
+    while reach <= LED:
+        end = _place(stretch, NEWEST, reach)
+        found = _down_to(checked, NEWEST, end, most)
+        if end is None or len(found) >= most:
+            return found
+        if not found:
+            break
+        reach = max(2 * reach, int(SPARE * reach * most / len(found)))
+    return None
+
+
+def _unnarrowed(part: Part, key: str, most: int, taken: tuple[str, ...], *, short: bool) -> list[tuple[Any, ...]]:
     """The first rows of the part; a part that is checked for who may see it has its end found on the outline."""
     rows = part.rows.order_by(F(key).desc(), F("pk").desc()).values_list(*taken)
-    if part.rows is not part.outline:
+    if part.rows is not part.outline and not short:
         end = _place(part, key, 2 * most)
         found = _down_to(rows, key, end, most)
         if end is None or len(found) >= most:

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.errors import NotFound
 from accounts.models import User
-from moderation.selectors import require_moderator, review_queue
+from moderation.selectors.review import require_moderator, review_queue
 from registry.models import Version
 from registry.services.inspection import MAX_ATTEMPTS, version_inspect
 from registry.services.states import version_transition

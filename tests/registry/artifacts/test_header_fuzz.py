@@ -9,15 +9,20 @@ import random
 import struct
 import tracemalloc
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors import SafetensorError, deserialize
+from safetensors.numpy import save_file
 
 from registry.artifacts import ArtifactRefused, Inspection, compare_embedded_hashes, hash_file, inspect_file
+from registry.artifacts import header as header_module
 from registry.artifacts.dtypes import BITS
 from registry.artifacts.header import MAX_HEADER, read_header
 from tests.registry.artifacts.builders import adapter_file, entry, raw_file
@@ -257,6 +262,42 @@ def test_what_the_formats_own_library_rejects_is_refused(made: tuple[dict[str, A
         except ArtifactRefused:
             return
         pytest.fail(f"taken, although the library rejects it: {error}")
+
+
+def _read(path: Path, *, short: bool) -> tuple[Any, ...]:
+    """What the header says or why it is refused, with the short way or without it."""
+    with nullcontext() if short else patch.object(header_module, "_read_plain", return_value=None):
+        try:
+            found = read_header(path)
+        except ArtifactRefused as refused:
+            return refused.code, str(refused)
+    return list(found.tensors.items()), list(found.metadata.items()), found.data_start, found.data_bytes
+
+
+@settings(FUZZ, max_examples=500)
+@given(made=made_up(), data=st.data())
+def test_short_way_and_strict_one_agree(
+    made: tuple[dict[str, Any], bytes], data: st.DataObject, tmp_path: Path
+) -> None:
+    """Compact text as the format's library writes it, and the same with a piece doubled, cut out or spelt otherwise."""
+    text = json.dumps(made[0], separators=(",", ":"), ensure_ascii=data.draw(st.booleans()))
+    if data.draw(st.booleans()):
+        start = data.draw(st.integers(0, len(text)))
+        end = data.draw(st.integers(start, min(len(text), start + 80)))
+        text = (
+            text[:end] + data.draw(st.sampled_from(["", " ", "0", ".0", "\\u0061", '"', text[start:end]])) + text[end:]
+        )
+    path = raw_file(tmp_path / "x.safetensors", text.encode("utf-8", "replace"), made[1])
+    assert _read(path, short=True) == _read(path, short=False)
+
+
+def test_files_of_the_formats_own_library_are_read_the_short_way(tmp_path: Path) -> None:
+    names = [f"lora_unet_mid_block_{n}.lora_down.weight" for n in range(40)]
+    save_file(
+        {name: np.ones((2, 3), np.float16) for name in names}, tmp_path / "x.safetensors", {"ss_tag": 'é "\\\n\t\x7f'}
+    )
+    with patch.object(header_module, "_read_strictly", side_effect=AssertionError("the long way")):
+        assert read_header(tmp_path / "x.safetensors").tensors.keys() == set(names)
 
 
 def _tensors(count: int, value: str) -> Callable[[], str]:

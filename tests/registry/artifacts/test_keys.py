@@ -71,8 +71,8 @@ def test_name_that_belongs_to_no_kind_left_over(key: str) -> None:
 
 def test_plain_weight_is_no_adapter_without_its_flag() -> None:
     """`X.weight` is IA³ only beside `X.on_input`: nearly every tensor of a checkpoint is called so."""
-    assert grouped([f"{KOHYA}.weight"]).others == (f"{KOHYA}.weight",)
-    assert grouped([f"{KOHYA}.weight", f"{KOHYA}.on_input"]).others == ()
+    assert grouped((f"{KOHYA}.weight",)).others == (f"{KOHYA}.weight",)
+    assert grouped((f"{KOHYA}.weight", f"{KOHYA}.on_input")).others == ()
 
 
 WHOLE: dict[str, tuple[Shapes, str, str]] = {

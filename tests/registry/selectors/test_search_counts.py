@@ -56,12 +56,15 @@ def ada() -> User:
     return make_user("ada")
 
 
-@pytest.fixture(params=["walk", "look up", "both"])
+@pytest.fixture(params=["walk", "look up", "both", "led"])
 def any_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The ways to the first matches: walking alone, looking up all there are, and looking up down to a place."""
-    walk, far = {"walk": (10_000, 0), "look up": (2, 0), "both": (2, 10_000)}[request.param]
-    for name, value in {"WALK": walk, "SHORT_WALK": walk, "SAMPLE": 3, "FAR": far, "LOOK_UP": 1}.items():
+    """The ways to the first matches: walking alone, looking up all there are, or down to a place, or along one choice."""
+    ways = {"walk": (10_000, 0, 0), "look up": (2, 0, 0), "both": (2, 10_000, 0), "led": (2, 0, 10_000)}
+    walk, far, led = ways[request.param]
+    for name, value in {"WALK": walk, "SHORT_WALK": walk, "SAMPLE": 3, "FAR": far, "OFTEN": 1, "LED": led}.items():
         monkeypatch.setattr(matching, name, value)
+    monkeypatch.setattr(matching, "PREFIX", matching.Lookup(listed_per_fetch=10, walked_per_listing=1))
+    monkeypatch.setattr(matching, "VALUE", matching.Lookup(listed_per_fetch=10, walked_per_listing=1))
 
 
 def counts(facets: dict[str, list[search.Facet]], name: str) -> dict[str, int]:

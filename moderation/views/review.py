@@ -8,8 +8,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.errors import DomainError
 from accounts.models import User
-from moderation.forms import ReviewForm
-from moderation.selectors import decided_cases, require_moderator, review_queue
+from moderation.forms.review import ReviewForm
+from moderation.selectors.review import decided_cases, require_moderator, review_queue
 from registry.forms import COMMERCIAL_CHOICES
 from registry.models import Version
 from registry.permissions import AdapterPermission

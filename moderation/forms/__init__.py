@@ -1,0 +1,1 @@
+"""Forms of moderation, one module per noun."""

@@ -1,0 +1,1 @@
+"""Pages of moderation: one module per noun."""
