@@ -80,6 +80,13 @@ class Namespace(models.Model):
         return self.user.name if self.user else str(self.organisation)
 
 
+class RetiredName(models.Model):
+    """A name whose owner was erased, as a keyed digest: nobody gets it again and passes for them."""
+
+    digest = models.CharField(max_length=64, primary_key=True)
+    retired_at = models.DateTimeField(default=timezone.now)
+
+
 class Membership(models.Model):
     """One person's role in one organisation."""
 

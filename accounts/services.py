@@ -1,11 +1,13 @@
 """What accounts write: people, organisations, members, tokens."""
 
 import hashlib
+import hmac
 import secrets
 import string
 import zlib
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -15,6 +17,7 @@ from accounts.models import (
     Membership,
     Namespace,
     Organisation,
+    RetiredName,
     User,
     folded,
     folded_slug,
@@ -33,12 +36,12 @@ from accounts.signals import (
 
 # First path segments of the site itself, and names that would mislead.
 RESERVED = frozenset(
-    "about account accounts admin administrator api appeals auth browse cases consent datasets decisions discussions "
-    "docs favicon.ico files generate healthz help home images inference jobs legal licences licenses login logout "
-    "may-i media merge metrics models moderation moderator new official opt-out orgs password-change previews "
-    "privacy problems receipts registry report reports robots.txt search security settings sign-in sign-out sign-up "
-    "signup spaces static status support system terms tokens training transparency try upload uploads user users "
-    "v1 well-known webhooks www".split()
+    "about account accounts admin administrator api appeals auth browse cases consent datasets decisions "
+    "discussions docs favicon.ico files generate healthz help home images inference jobs legal licences licenses "
+    "likeness login logout may-i media merge metrics models moderation moderator new official opt-out orgs "
+    "password-change previews privacy problems receipts registry report reports robots.txt search security "
+    "settings sign-in sign-out sign-up signup spaces static status support system terms tokens training "
+    "transparency try upload uploads user users v1 well-known webhooks www".split()
 )
 TOKEN_PREFIX = "reg_"  # noqa: S105 (a marker that secret scanners can look for)
 ALPHABET = string.digits + string.ascii_letters
@@ -59,10 +62,16 @@ class LastOwner(AccountsError):
     remedy = "Make somebody else an owner first."
 
 
+def retired_digest(slug: str) -> str:
+    """HMAC-SHA256 of a folded name under the installation's secret, in hexadecimal."""
+    key = hashlib.sha256(b"accounts.retired-name" + settings.SECRET_KEY.encode()).digest()
+    return hmac.new(key, folded_slug(slug).encode(), hashlib.sha256).hexdigest()
+
+
 def slug_available(slug: str) -> bool:
     """Whether a user or organisation may take this name; one that differs in its separators alone is taken too."""
     wanted = folded_slug(slug)
-    if slug in RESERVED or wanted in RESERVED:
+    if slug in RESERVED or wanted in RESERVED or RetiredName.objects.filter(digest=retired_digest(slug)).exists():
         return False
     return not Namespace.objects.alias(folded=folded("slug")).filter(folded=wanted).exists()
 

@@ -19,12 +19,14 @@ FULL = {
     "search": [["--adapters", "100000"], ["--adapters", "1000000"]],
     "download": [[]],
     "decisions": [[]],
+    "faces": [[]],
 }
 QUICK = {
     "inspection": [["--sizes", "10", "--repeat", "3"]],
     "search": [["--adapters", "5000", "--cases", "3", "--repeat", "1"]],
     "download": [["--sizes", "1", "--seconds", "1", "--repeat", "1"]],
     "decisions": [["--requests", "5000", "--repeat", "1"]],
+    "faces": [["--changed", "2"]],
 }
 
 

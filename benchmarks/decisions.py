@@ -68,7 +68,9 @@ ACTORS = (
     ),
     ActorFacts(annual_revenue_usd=30_000_000, monthly_users=5_000_000, territory="DE", receives_payment=True),
 )
-DECLARED = Declarations(rights_affirmed=True, depicts_real_person=False, training_sources=("own pictures",))
+DECLARED = Declarations(
+    rights_affirmed=True, depicts_real_person=False, training_sources=("own pictures",), screened=True
+)
 FLAGS = (
     None,
     CreatorFlags(frozenset({CommercialFlag.IMAGE}), allow_no_credit=False),

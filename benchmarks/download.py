@@ -125,6 +125,7 @@ def _passed_gate(folder: Path, size: int) -> tuple[str, str, int]:
     from accounts.models import Namespace
     from accounts.services import user_register
     from governance.policy import Use
+    from moderation.services.screening import version_screen_now
     from registry.models import Version
     from registry.services.delivery import gate_accept, gate_ask, link_token
     from registry.services.inspection import version_inspect
@@ -150,6 +151,7 @@ def _passed_gate(folder: Path, size: int) -> tuple[str, str, int]:
     )
     version = intake(actor=user, owner=owner, name="style", upload=upload, declaration=declaration)
     version_inspect(version_id=version.pk)
+    version_screen_now(version_id=version.pk)
     version = Version.objects.select_related("adapter__owner", "base_model", "created_by").get(pk=version.pk)
     asked = {"actor": user, "organisation": None, "version": version, "use": Use.PERSONAL}
     receipt = gate_accept(**asked, accepted_terms=gate_ask(**asked).terms.digest)

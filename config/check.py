@@ -21,7 +21,11 @@ CHECKS: list[tuple[str, list[str], dict[str, str]]] = [
     (
         "deployment",
         [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
-        {"DJANGO_SETTINGS_MODULE": "config.settings.production", "SECRET_KEY": secrets.token_urlsafe(60)},
+        {
+            "DJANGO_SETTINGS_MODULE": "config.settings.production",
+            "SECRET_KEY": secrets.token_urlsafe(60),
+            "DATA_KEYS": secrets.token_urlsafe(32),
+        },
     ),
     ("schema", [sys.executable, "manage.py", "spectacular", "--validate", "--fail-on-warn", "--file", os.devnull], {}),
 ]

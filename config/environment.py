@@ -2,6 +2,8 @@
 
 import os
 import secrets
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -36,18 +38,35 @@ def words(name: str, default: str = "") -> list[str]:
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
 
 
+def pairs(name: str) -> dict[str, str]:
+    """`one=this,other=that` as a mapping."""
+    found = {}
+    for word in words(name):
+        key, separator, value = word.partition("=")
+        if not (key.strip() and separator and value.strip()):
+            raise ImproperlyConfigured(f"{name} holds {word!r}: write name=value, separated by commas.")
+        found[key.strip()] = value.strip()
+    return found
+
+
 def data_dir() -> Path:
     """The one folder this installation writes to (DATA_DIR, else var/ in the project)."""
     return Path(text("DATA_DIR") or PROJECT / "var").resolve()
 
 
 def kept_secret(path: Path, size: int = 50) -> str:
-    """A random secret made once and kept beside the data, readable by its owner only; `size` in random bytes."""
-    try:
-        return path.read_text().strip()
-    except FileNotFoundError:
+    """A random secret made once and kept beside the data, readable by its owner only; `size` in random bytes.
+
+    When two processes make one at once, the first one's counts, and nobody reads it half written.
+    """
+    if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w") as file:
-            file.write(value := secrets.token_urlsafe(size))
-        return value
+        handle, partial = tempfile.mkstemp(dir=path.parent)  # readable by the owner only
+        try:
+            with os.fdopen(handle, "w") as file:
+                file.write(secrets.token_urlsafe(size))
+            with suppress(FileExistsError):
+                os.link(partial, path)
+        finally:
+            os.unlink(partial)
+    return path.read_text().strip()

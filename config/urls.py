@@ -14,6 +14,7 @@ urlpatterns = [
     path("api/v1/", include("accounts.api_urls")),
     path("api/v1/", include("governance.api_urls")),
     path("api/v1/", include("registry.api_urls")),
+    path("api/v1/", include("moderation.api_urls")),
     path("api/v1/", include("inference.api_urls")),
     path("", include("accounts.urls")),
     path("", include("governance.urls")),

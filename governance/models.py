@@ -59,7 +59,7 @@ class AuditEntry(models.Model):
 
     sequence = models.BigIntegerField(primary_key=True)
     at = models.DateTimeField()
-    actor = models.CharField(max_length=39, blank=True)  # username; empty for the system itself
+    actor = models.CharField(max_length=39, blank=True)  # an ActorHandle; empty for the system itself
     action = models.CharField(max_length=60)
     subject_type = models.CharField(max_length=60)
     subject_id = models.CharField(max_length=60)
@@ -70,6 +70,33 @@ class AuditEntry(models.Model):
     class Meta:
         ordering = ["sequence"]
         indexes = [models.Index(fields=["subject_type", "subject_id", "sequence"], name="audit_by_subject")]
+
+
+class ActorHandle(models.Model):
+    """By which random name the chain knows a person. To erase somebody is to delete this row: the chain stays whole.
+
+    Entries that were written before there were handles carry the username.
+    """
+
+    user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="actor_handle")
+    handle = models.CharField(max_length=39, unique=True)
+
+
+class SealSalt(models.Model):
+    """The salt of one seal, beside the chain: without it nobody can try out what the sealed row said.
+
+    A redaction deletes it with what it hides; see `governance.redaction`.
+    """
+
+    sequence = models.BigIntegerField()  # of the entry that carries the seal
+    table = models.CharField(max_length=100)
+    key = models.CharField(max_length=100)
+    salt = models.BinaryField()
+    sha256 = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["sequence", "table", "key"], name="salt_once_per_seal")]
+        indexes = [models.Index(fields=["table", "key"], name="salt_by_row")]
 
 
 class ActorProfile(models.Model):

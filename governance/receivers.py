@@ -13,6 +13,7 @@ from accounts.signals import (
     token_revoked,
     user_registered,
 )
+from governance.handles import handle_of
 from governance.services import audit_append
 
 
@@ -34,7 +35,7 @@ def log_organisation(actor: User, organisation: Organisation, **_: Any) -> None:
 @receiver(member_changed)
 def log_member(actor: User, organisation: Organisation, user: User, was: str, role: str, **_: Any) -> None:
     action = "member.role-changed" if was and role else "member.added" if role else "member.removed"
-    audit_append(actor=actor, action=action, **_organisation(organisation, user=user.username, was=was, role=role))
+    audit_append(actor=actor, action=action, **_organisation(organisation, user=handle_of(user), was=was, role=role))
 
 
 @receiver(token_created)
@@ -54,5 +55,5 @@ def _organisation(organisation: Organisation, **data: str) -> dict[str, Any]:
 
 def _token(token: ApiToken) -> dict[str, Any]:
     expires = token.expires_at.isoformat() if token.expires_at else None
-    data = {"name": token.name, "prefix": token.prefix, "scopes": token.scopes, "expires_at": expires}
+    data = {"prefix": token.prefix, "scopes": token.scopes, "expires_at": expires}
     return {"subject": ("accounts.apitoken", str(token.pk)), "data": data}

@@ -10,10 +10,11 @@ from django.utils import timezone
 
 from accounts.models import Organisation, User
 from governance.audit import GENESIS, as_stored, entry_hash
+from governance.handles import handle_of
 from governance.models import ActorProfile, AuditEntry, DecisionRecord
 from governance.policy import Decision, Outcome, Reason, Use, UseRequest, decide
 from governance.rulebook import current_ruleset
-from governance.seals import ROWS, seal_of
+from governance.seals import ROWS, salts_keep, seal_of
 from governance.selectors import audit_head
 
 CHAIN_LOCK = 0x61756469  # "audi": one writer at a time appends to the chain
@@ -51,14 +52,19 @@ def audit_append(
     data: Mapping[str, Any] | None = None,
     rows: Sequence[Model] = (),
 ) -> AuditEntry:
-    """Append an entry, which vouches for `rows` as they stand; the chain's lock is held to the transaction's end."""
+    """Append an entry, which vouches for `rows` as they stand; the chain's lock is held to the transaction's end.
+
+    The chain is for ever and names nobody: `actor` goes in as a random handle, and `data` holds ids, codes and salted
+    digests alone.
+    """
     with audited():
-        sealed = {ROWS: [seal_of(row) for row in rows]} if rows else {}
+        seals = [seal_of(row) for row in rows]
+        sealed = {ROWS: [seal for seal, _ in seals]} if rows else {}
         head = audit_head()
         entry = AuditEntry(
             sequence=head.sequence + 1 if head else 1,
             at=timezone.now(),
-            actor=actor.username if actor else "",
+            actor=handle_of(actor) if actor else "",
             action=action,
             subject_type=subject[0],
             subject_id=subject[1],
@@ -67,6 +73,7 @@ def audit_append(
         )
         entry.hash = entry_hash(entry)
         entry.save(force_insert=True)
+        salts_keep(sequence=entry.sequence, sealed=seals)
     return entry
 
 

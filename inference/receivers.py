@@ -6,11 +6,11 @@ from django.dispatch import receiver
 
 from inference.signals import preview_queued
 from inference.tasks import queue_previews, render_previews
-from registry.signals import version_inspected
+from registry.signals import version_decided
 
 
-@receiver(version_inspected)
-def queue_for_inspected(version_id: int, **_: Any) -> None:
+@receiver(version_decided)
+def queue_for_decided(version_id: int, **_: Any) -> None:
     queue_previews.delay(version_id)
 
 

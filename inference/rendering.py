@@ -37,6 +37,7 @@ from inference.states import JobState
 from registry.leases import lease_kept
 from registry.models import Version, VersionImage
 from registry.services.listing import adapter_refresh
+from registry.signals import pictures_added
 from registry.storage import local_copy, store_bytes
 
 SECONDS_BETWEEN_REPORTS = 0.5
@@ -104,6 +105,7 @@ def _render(job: PreviewJob) -> None:
     with transaction.atomic():
         if job_finish(job=job, state=JobState.DONE):
             adapter_refresh(adapter=version.adapter)
+            transaction.on_commit(lambda: pictures_added.send(sender=Version, version_id=version.pk))
     PreviewJob.objects.filter(pk=job.pk, state=JobState.DONE).update(pictures_done=job.pictures_total, step=0)
 
 
@@ -160,7 +162,9 @@ def _keep(job: PreviewJob, version: Version, picture: Picture, image: Image.Imag
         place: dict[str, Any] = {"version": version, "row": picture.row, "column": picture.column}
         before = list(VersionImage.objects.filter(**place).values_list("storage_key", flat=True))
         facts = {**_row(version, picture, image), "storage_key": key, "sha256": digest, "marks": MARKS}
-        VersionImage.objects.update_or_create(**place, defaults={**facts, "created_at": timezone.now()})
+        VersionImage.objects.update_or_create(
+            **place, defaults={**facts, "created_at": timezone.now(), "screened_at": None}
+        )
         for replaced in before:
             transaction.on_commit(partial(default_storage.delete, replaced))
 

@@ -19,6 +19,7 @@ from inference.signals import preview_queued
 from inference.states import REPEATABLE, UNFINISHED, JobState
 from registry.models import Version
 from registry.services.policy import use_request
+from registry.standing import obstacle_to
 from registry.states import VersionState
 
 MAX_ATTEMPTS = 3
@@ -49,7 +50,7 @@ def preview_queue(*, version: Version, actor: User | None = None) -> PreviewJob 
         action=Use.PREVIEW.value,
     )
     problem = {} if decision.outcome is Outcome.ALLOW else _not_allowed(decision.reasons[0].message)
-    problem = problem or weights_missing(version)
+    problem = problem or weights_missing(version) or _stands_against(version)
     try:
         with transaction.atomic():
             job = PreviewJob.objects.create(
@@ -73,6 +74,12 @@ def _not_allowed(reason: str) -> dict[str, str]:
         "why": reason,
         "remedy": "The decision lists every reason and its clause.",
     }
+
+
+def _stands_against(version: Version) -> dict[str, str]:
+    """What, why and remedy where a preview may not be made at this moment; empty where nothing stands against it."""
+    obstacle = obstacle_to(version, Use.PREVIEW)
+    return {} if obstacle is None else {"what": obstacle.what, "why": obstacle.why, "remedy": obstacle.remedy}
 
 
 def weights_missing(version: Version) -> dict[str, str]:
@@ -106,6 +113,9 @@ def preview_lease(*, job_id: str, worker: str) -> PreviewJob | None:
     ).get(pk=job_id)
     if job.cancel_requested:
         job_finish(job=job, state=JobState.CANCELLED)
+        return None
+    if problem := _stands_against(job.version):
+        job_finish(job=job, state=JobState.FAILED, problem=problem)
         return None
     if job.attempts > MAX_ATTEMPTS:
         job_finish(job=job, state=JobState.FAILED, problem=_gave_up(job))
@@ -189,9 +199,8 @@ def preview_retry(*, job: PreviewJob, actor: User) -> PreviewJob:
 
 
 def _log(actor: User, action: str, job: PreviewJob) -> None:
-    audit_append(
-        actor=actor, action=action, subject=("inference.preview", str(job.pk)), data={"label": str(job.version)}
-    )
+    data = {"version": job.version_id}
+    audit_append(actor=actor, action=action, subject=("inference.preview", str(job.pk)), data=data)
 
 
 def previews_due(*, now: datetime | None = None) -> list[str]:
@@ -202,15 +211,16 @@ def previews_due(*, now: datetime | None = None) -> list[str]:
     return [str(pk) for pk in oldest]
 
 
-PREVIEWED = (VersionState.PUBLISHED, VersionState.IN_REVIEW)
+# Nothing is made with what the screening stopped at: a moderator looks at the file and its words first.
+PREVIEWED = Q(state=VersionState.PUBLISHED) | Q(state=VersionState.IN_REVIEW, findings=[])
 
 
 def previews_awaited(version: Version) -> bool:
     """Whether a job for this version is still to be made: its news is on the way, or the sweep will find it."""
-    return version.state in PREVIEWED and version.revision_id is not None
+    return Version.objects.filter(PREVIEWED, pk=version.pk, revision__isnull=False).exists()
 
 
 def versions_without_previews() -> list[Version]:
     """Inspected versions for which no job was ever made, because the news of them was lost."""
-    inspected = Version.objects.filter(state__in=PREVIEWED, revision__isnull=False)
+    inspected = Version.objects.filter(PREVIEWED, revision__isnull=False)
     return list(inspected.filter(preview_jobs=None).select_related("base_model", "adapter__owner", "created_by")[:50])

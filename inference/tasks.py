@@ -6,7 +6,7 @@ import socket
 from celery import shared_task
 from django.db import OperationalError
 
-from inference.services import preview_queue, previews_due, versions_without_previews
+from inference.services import preview_queue, previews_awaited, previews_due, versions_without_previews
 from registry.models import Version
 
 
@@ -19,7 +19,8 @@ from registry.models import Version
 )
 def queue_previews(version_id: int) -> None:
     version = Version.objects.select_related("base_model", "adapter__owner", "created_by").get(pk=version_id)
-    preview_queue(version=version)
+    if previews_awaited(version):
+        preview_queue(version=version)
 
 
 @shared_task(

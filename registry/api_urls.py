@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from registry.api import receipts, tus, views
+from registry.api import receipts, samples, tus, views
 
 urlpatterns = [
     path("uploads", tus.TusCreateView.as_view(), name="api_uploads"),
@@ -17,6 +17,11 @@ urlpatterns = [
     path("adapters/<str:owner>/<str:name>/rating", views.RatingView.as_view(), name="api_rating"),
     path("adapters/<str:owner>/<str:name>/versions", views.VersionsView.as_view(), name="api_versions"),
     path("adapters/<str:owner>/<str:name>/versions/<int:number>", views.VersionView.as_view(), name="api_version"),
+    path(
+        "adapters/<str:owner>/<str:name>/versions/<int:number>/pictures",
+        samples.SamplesView.as_view(),
+        name="api_samples",
+    ),
     path(
         "adapters/<str:owner>/<str:name>/versions/<int:number>/withdraw",
         views.WithdrawView.as_view(),

@@ -41,6 +41,13 @@ class UploadRefused(RegistryError):
     title = "The upload cannot be taken"
 
 
+class PictureNotTaken(RegistryError):
+    code = "picture-not-taken"
+    status = 400
+    title = "The picture cannot be taken"
+    remedy = "Send it as JPEG, PNG or WebP, with at most 15 MiB and 40 million pixels."
+
+
 class StorageFull(RegistryError):
     code = "storage-full"
     status = 507

@@ -8,12 +8,13 @@ from accounts.errors import NotFound
 from accounts.models import Membership, Namespace, Organisation, User
 from governance.policy import ASKED_USES
 from governance.rulebook import current_ruleset
-from registry.models import BaseModel, RightsStatement
+from registry.models import BaseModel, RightsStatement, SampleKind
 from registry.models.adapters import ContentLevel, Visibility
 from registry.models.versions import Relation
 from registry.selectors.access import namespaces_for_upload
 from registry.selectors.parents import version_at
 from registry.services.adapters import NAME_PATTERN
+from registry.services.samples import Sample
 from registry.services.versions import Declaration, Parent
 
 USE_LABELS = {
@@ -31,6 +32,34 @@ COMMERCIAL_CHOICES = [
     ("rent", "Run it as a paid service"),
     ("sell", "Sell the adapter or merges with it"),
 ]
+
+
+class _Several(forms.ClearableFileInput):
+    allow_multiple_selected = True
+
+
+class PicturesField(forms.FileField):
+    """Several pictures at once, as a list; their content is looked at by the service that takes them."""
+
+    widget = _Several(attrs={"accept": "image/jpeg,image/png,image/webp"})
+
+    def clean(self, data: Any, initial: Any = None) -> list[Any]:
+        files = data if isinstance(data, (list, tuple)) else [data] if data else []
+        cleaned = [super(PicturesField, self).clean(file, initial) for file in files]
+        if self.required and not cleaned:
+            raise forms.ValidationError("Choose at least one picture.")
+        return cleaned
+
+
+class PicturesForm(forms.Form):
+    """Pictures for a version that is there already."""
+
+    pictures = PicturesField(label="Pictures")
+    kind = forms.ChoiceField(choices=SampleKind.choices, initial=SampleKind.EXAMPLE, label="What they are")
+
+    def samples(self) -> list[Sample]:
+        kind = SampleKind(self.cleaned_data["kind"])
+        return [Sample(file.name, file.read(), kind) for file in self.cleaned_data["pictures"]]
 
 
 class UploadForm(forms.Form):
@@ -58,6 +87,11 @@ class UploadForm(forms.Form):
         error_messages={"required": "Choose the adapter file."},
     )
     upload_id = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    pictures = PicturesField(
+        required=False,
+        label="Example pictures",
+        help_text="What it makes: up to 12 JPEG, PNG or WebP pictures. They are checked before others see them.",
+    )
     base_model = forms.ModelChoiceField(BaseModel.objects.all(), to_field_name="slug", empty_label="Choose…")
     licence = forms.ChoiceField(label="Licence of the adapter")
     credit_required = forms.BooleanField(required=False, initial=True, label="Users must credit me")

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from registry.views import adapters, browse, gate, images, may_i, mine, upload
+from registry.views import adapters, browse, gate, images, may_i, mine, samples, upload
 
 urlpatterns = [
     path("", browse.home, name="home"),
@@ -13,6 +13,7 @@ urlpatterns = [
     path("account/downloads", mine.downloads, name="my_downloads"),
     path("may-i", may_i.may_i, name="may_i"),
     path("images/<uuid:pk>.png", images.image, name="image"),
+    path("pictures/<uuid:pk>.png", samples.sample, name="sample"),
     path("files/<str:token>", gate.delivery, name="delivery"),
     path("receipts/<uuid:pk>.json", gate.receipt_json, name="receipt"),
     path("receipts/<uuid:pk>/NOTICE.txt", gate.receipt_notice, name="receipt_notice"),
@@ -22,6 +23,12 @@ urlpatterns = [
     path("<str:owner>/<str:name>/edit", adapters.adapter_edit, name="adapter_edit"),
     path("<str:owner>/<str:name>/v/<int:number>", adapters.version, name="version"),
     path("<str:owner>/<str:name>/v/<int:number>/status", adapters.version_status, name="version_status"),
+    path("<str:owner>/<str:name>/v/<int:number>/pictures", samples.samples, name="samples"),
+    path(
+        "<str:owner>/<str:name>/v/<int:number>/pictures/<uuid:pk>/remove",
+        samples.sample_delete,
+        name="sample_delete",
+    ),
     path("<str:owner>/<str:name>/v/<int:number>/download", gate.gate, name="gate"),
     path("<str:owner>/<str:name>/v/<int:number>/withdraw", adapters.withdraw, name="withdraw"),
     path("<str:owner>/<str:name>/v/<int:number>/release", adapters.release, name="release"),

@@ -1,6 +1,7 @@
 """Small adapter files, written by hand."""
 
 import json
+import random
 import struct
 from typing import Any
 
@@ -17,15 +18,19 @@ def safetensors_bytes(tensors: dict[str, tuple[list[int], bytes]], metadata: dic
     return struct.pack("<Q", len(head)) + head + b"".join(data for _, data in tensors.values())
 
 
+def _numbers(dice: random.Random, count: int) -> bytes:
+    return struct.pack(f"<{count}f", *(dice.gauss(0, 0.01) for _ in range(count)))
+
+
 def lora_bytes(*, width: int = 96, rank: int = 4, seed: int = 1, metadata: dict[str, str] | None = None) -> bytes:
     """A small kohya LoRA on one cross-attention; `width` 96 is the tinybase's, 768 that of SD 1.x."""
     module = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k"
     out = width
-    value = struct.pack("<f", seed / 1000)
+    dice = random.Random(seed)  # other seeds, other weights: not the same ones scaled
     return safetensors_bytes(
         {
-            f"{module}.lora_down.weight": ([rank, width], value * rank * width),
-            f"{module}.lora_up.weight": ([out, rank], value * out * rank),
+            f"{module}.lora_down.weight": ([rank, width], _numbers(dice, rank * width)),
+            f"{module}.lora_up.weight": ([out, rank], _numbers(dice, out * rank)),
             f"{module}.alpha": ([], struct.pack("<f", float(rank))),
         },
         metadata or {"ss_network_module": "networks.lora", "ss_network_dim": str(rank)},

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import dj_database_url
+from celery.schedules import crontab
 
 from config import environment as env
 from config.postgres import embedded_url
@@ -205,7 +206,19 @@ CELERY_BEAT_SCHEDULE = {
     "inspections": {"task": "registry.tasks.sweep_inspections", "schedule": 20.0},
     "uploads": {"task": "registry.tasks.sweep_uploads", "schedule": 600.0},
     "previews": {"task": "inference.tasks.sweep_previews", "schedule": 20.0},
+    "screenings": {"task": "moderation.tasks.sweep_screenings", "schedule": 20.0},
+    "consents": {"task": "moderation.tasks.expire_consents", "schedule": 60.0},
+    "recalls": {"task": "moderation.tasks.deliver_recalls", "schedule": 60.0},
+    "optout": {"task": "moderation.tasks.sweep_optout", "schedule": 60.0},
+    "optout-index": {"task": "moderation.tasks.keep_optout_index", "schedule": 300.0},
+    "optout-lists": {"task": "moderation.tasks.refresh_optout_lists", "schedule": crontab(hour=3, minute=17)},
     "audit-anchors": {"task": "governance.tasks.anchor_audit", "schedule": 900.0},
+    "cases": {"task": "moderation.tasks.sweep_cases", "schedule": 60.0},
+    "letters": {"task": "moderation.tasks.sweep_letters", "schedule": 60.0},
+    "deletions": {"task": "moderation.tasks.keep_deletions", "schedule": 300.0},
+    "exports": {"task": "moderation.tasks.sweep_exports", "schedule": 60.0},
+    "retention": {"task": "moderation.tasks.enforce_retention", "schedule": crontab(hour=2, minute=41)},
+    "enrolments": {"task": "moderation.tasks.sweep_enrolments", "schedule": 30.0},
 }
 # Nothing is charged for a download here; an installation that does so says it, because licences ask.
 DOWNLOADS_ARE_PAID = env.flag("DOWNLOADS_ARE_PAID", False)
@@ -254,4 +267,90 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "WARNING")},
 }
-EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+
+# Mail: by SMTP where a server is named, otherwise onto the console.
+EMAIL_HOST = env.text("EMAIL_HOST")
+EMAIL_USE_SSL = env.flag("EMAIL_USE_SSL", False)  # TLS from the first byte, usually port 465
+EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS", False)  # STARTTLS, usually port 587
+EMAIL_PORT = env.number("EMAIL_PORT", 465 if EMAIL_USE_SSL else 587 if EMAIL_USE_TLS else 25)
+EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
+EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD")
+EMAIL_TIMEOUT = env.number("EMAIL_TIMEOUT", 20)  # seconds; what is not taken by then is tried again
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend"
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "registry@localhost")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+
+# Cases: hours from the report or the hold to the time by which a person has to have decided.
+CASE_HOURS = {
+    "minors": 24,
+    "intimate": 48,  # TAKE IT DOWN Act, section 3(a)(3)(A)
+    "emergency": 24,
+    "likeness": 72,
+    "consent": 72,
+    "copy": 72,
+    "rights": 120,
+    "illegal": 120,
+    "opt-out": 120,
+    "publication": 72,
+    "licence": 240,
+    "appeal": 336,
+    "spam": 168,
+    "quality": 720,
+} | {kind: int(hours) for kind, hours in (pair.split("=", 1) for pair in env.words("CASE_HOURS"))}
+# What nobody has decided shortly before its time is held back by the house, until a person decides.
+CASES_HELD_WHEN_DUE = frozenset(env.words("CASES_HELD_WHEN_DUE", "intimate,minors"))
+CASE_CLAIM = timedelta(minutes=env.number("CASE_CLAIM_MINUTES", 20))  # how long a case is one moderator's own
+STRIKE_LIFETIME = timedelta(days=env.number("STRIKE_DAYS", 180))
+STRIKES_FOR_REVIEW = env.number("STRIKES_FOR_REVIEW", 2)  # with so many in force, a person looks at every upload
+APPEAL_WINDOW = timedelta(days=env.number("APPEAL_DAYS", 184))  # six months at least: DSA, Article 20(1)
+# Business days after a counter-notice, from and until, in which what was removed is put back: 17 U.S.C. 512(g)(2)(C).
+COUNTER_NOTICE_DAYS = (10, 14)
+REPORTS_PER_ADDRESS = env.number("REPORTS_PER_ADDRESS", 10)  # in an hour
+REPORTS_PER_PERSON = env.number("REPORTS_PER_PERSON", 10)  # in an hour, by account and by e-mail address
+EVIDENCE_MAX_BYTES = env.number("EVIDENCE_MAX_BYTES", 10 * 1024**2)
+EVIDENCE_MAX_FILES = 5  # of one report
+
+# Consents, recalls, and what goes out of the house because of them
+CONSENT_ANSWER_TIME = timedelta(days=env.number("CONSENT_ANSWER_DAYS", 30))
+CONSENT_ASKS_A_DAY = env.number("CONSENT_ASKS_A_DAY", 20)  # by one person
+CONSENT_LETTERS_A_DAY = env.number("CONSENT_LETTERS_A_DAY", 5)  # to one mailbox, whoever asks
+OUTBOX_LEASE = timedelta(seconds=env.number("OUTBOX_LEASE_SECONDS", 120))  # longer than a send may take
+# Networks inside which webhooks may reach although they are not public: 10.20.0.0/16,fd00::/8. Plain http goes there only.
+WEBHOOK_NETWORKS = env.words("WEBHOOK_NETWORKS")
+WEBHOOK_CA_FILE = env.text("WEBHOOK_CA_FILE")  # certificates that receivers' are checked against; empty: the system's
+
+# Likeness: what finds and describes faces, by its dotted path; changing it asks people to enrol again.
+LIKENESS_READER = env.text("LIKENESS_READER", "moderation.matching.dlib_faces.DlibReader")
+LIKENESS_INVITATION = timedelta(days=env.number("LIKENESS_INVITATION_DAYS", 14))
+LIKENESS_ENROLMENTS_PER_DAY = env.number("LIKENESS_ENROLMENTS_PER_DAY", 5)  # of one account
+
+# The opt-out register. Lists that are fetched every night: name=https://…, separated by commas. The operator answers
+# for them: what they name counts as verified. Addresses inside WEBHOOK_NETWORKS may be fetched too.
+OPTOUT_LISTS = env.pairs("OPTOUT_LISTS")
+OPTOUT_LIST_MAX_BYTES = env.number("OPTOUT_LIST_MAX_BYTES", 2 * 1024**3)
+OPTOUT_LIST_SECONDS = env.number("OPTOUT_LIST_SECONDS", 1200)  # that fetching one list may take
+OPTOUT_REGISTRATIONS_PER_ADDRESS = env.number("OPTOUT_REGISTRATIONS_PER_ADDRESS", 10)  # in an hour
+OPTOUT_MAILS_PER_MAILBOX = env.number("OPTOUT_MAILS_PER_MAILBOX", 5)  # in a day
+OPTOUT_PICTURES_AT_ONCE = env.number("OPTOUT_PICTURES_AT_ONCE", 12)  # of one registration
+
+# Data protection. What is asked by link, how long an export can be fetched, and how often one may be made.
+PRIVACY_LINK_LIFETIME = timedelta(hours=env.number("PRIVACY_LINK_HOURS", 72))
+PRIVACY_LINKS_PER_ADDRESS = env.number("PRIVACY_LINKS_PER_ADDRESS", 10)  # in an hour, asked from one place
+PRIVACY_MAILS_PER_MAILBOX = env.number("PRIVACY_MAILS_PER_MAILBOX", 3)  # in a day
+EXPORTS_A_DAY = env.number("EXPORTS_A_DAY", 3)  # of one person
+EXPORT_LIFETIME = timedelta(days=env.number("EXPORT_DAYS", 7))
+EXPORT_LEASE = timedelta(seconds=env.number("EXPORT_LEASE_SECONDS", 900))
+
+# Retention: days after which the nightly task deletes. What each covers is told in docs/privacy.md.
+RETENTION_UPLOADS = timedelta(days=env.number("RETENTION_UPLOADS_DAYS", 30))  # names of files that were submitted
+RETENTION_CONTACTS = timedelta(days=env.number("RETENTION_CONTACTS_DAYS", 190))  # longer than an appeal may take
+RETENTION_CASES = timedelta(days=env.number("RETENTION_CASES_DAYS", 730))  # texts, notes and evidence of decided cases
+RETENTION_CONSENTS = timedelta(days=env.number("RETENTION_CONSENTS_DAYS", 365))  # declined, lapsed or taken back
+RETENTION_CONSENT_EVIDENCE = timedelta(days=env.number("RETENTION_CONSENT_EVIDENCE_DAYS", 1095))  # after its end
+RETENTION_MAILS = timedelta(days=env.number("RETENTION_MAILS_DAYS", 90))  # letters and mails that are done with
+RETENTION_WEBHOOKS = timedelta(days=env.number("RETENTION_WEBHOOKS_DAYS", 90))  # messages and their log
+RETENTION_LINKS = timedelta(days=env.number("RETENTION_LINKS_DAYS", 7))  # after a link ran out
+RETENTION_NOTES = timedelta(days=env.number("RETENTION_NOTES_DAYS", 365))  # notes of checks, and their matches
+RETENTION_TOKENS = timedelta(days=env.number("RETENTION_TOKENS_DAYS", 90))  # API tokens that ended
+RETENTION_STRIKES = timedelta(days=env.number("RETENTION_STRIKES_DAYS", 365))  # after they ended
+RETENTION_BATCH = env.number("RETENTION_BATCH", 500)  # rows of one transaction

@@ -8,6 +8,12 @@ from config.settings.base import *
 SECRET_KEY = env.text("SECRET_KEY")
 if not SECRET_KEY:
     raise ImproperlyConfigured("SECRET_KEY is not set: production needs a long random value of its own.")
+DATA_KEYS = env.words("DATA_KEYS")
+if not DATA_KEYS:
+    raise ImproperlyConfigured(
+        "DATA_KEYS is not set: face templates and evidence are encrypted with it. Make a key by "
+        'python -c "import secrets; print(secrets.token_urlsafe(32))" and keep it apart from the database.'
+    )
 
 SECURE_SSL_REDIRECT = env.flag("SECURE_SSL_REDIRECT", True)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -18,9 +24,4 @@ SESSION_COOKIE_SECURE = True
 CSRF_COOKIE_SECURE = True
 STORAGES["staticfiles"] = {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}
 EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-EMAIL_HOST = env.text("EMAIL_HOST", "localhost")
-EMAIL_PORT = env.number("EMAIL_PORT", 25)
-EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
-EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD")
-EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS", False)
-DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "registry@localhost")
+EMAIL_HOST = EMAIL_HOST or "localhost"  # never the console: mails carry secrets

@@ -4,6 +4,7 @@ from config import environment as env
 from config.settings.base import *
 
 SECRET_KEY = "test-only-secret-key-that-guards-nothing-at-all"
+DATA_KEYS = ["dGVzdC1vbmx5LWtleS10aGF0LWd1YXJkcy1ub3RoaW4"]
 DATA_DIR = env.data_dir() / "test" / (env.text("TEST_DATABASE_NAME") or "main")
 MEDIA_ROOT = DATA_DIR / "files"
 UPLOAD_DIR = DATA_DIR / "uploads"

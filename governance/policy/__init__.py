@@ -22,6 +22,7 @@ from governance.policy.requests import (
     Component,
     CreatorFlags,
     Declarations,
+    Finding,
     IncompleteRequest,
     UseRequest,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "Dispute",
     "DownstreamRule",
     "Duty",
+    "Finding",
     "Grant",
     "IncompleteRequest",
     "Licence",

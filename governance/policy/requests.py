@@ -175,6 +175,20 @@ class ActorFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check brought to light about an upload; what follows from its code, the rules say."""
+
+    check: str  # the check's name, as the page lists it
+    code: str
+    message: str  # for the uploader: what was found, why it matters, what to do
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for the input snapshot."""
+        return {"check": self.check, "code": self.code, "message": self.message, "facts": dict(self.facts)}
+
+
+@dataclass(frozen=True, slots=True)
 class Declarations:
     """What an uploader declares, and what inspection found, when something is to be published.
 
@@ -191,8 +205,11 @@ class Declarations:
     copies_held_back: bool = False  # the same content was quarantined, taken down or refused by a person
     family_declared: str = ""  # the base family of the base model that the uploader names
     family_found: str = ""  # what the tensors say, "unknown" where they fit several or none; empty where nobody looked
+    screened: bool | None = None  # every check of the screening has come to its end
+    findings: tuple[Finding, ...] = ()  # what the screening found
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "findings", tuple(_as_finding(found) for found in self.findings or ()))
         for name in ("consent_ids", "training_sources", "duplicates_of"):
             value = getattr(self, name)
             if isinstance(value, str):
@@ -211,12 +228,18 @@ class Declarations:
             "copies_held_back": self.copies_held_back,
             "family_declared": self.family_declared,
             "family_found": self.family_found,
+            "screened": self.screened,
+            "findings": [finding.to_json() for finding in self.findings],
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The inverse of ``to_json``."""
         return cls(**data)
+
+
+def _as_finding(found: Finding | Mapping[str, Any]) -> Finding:
+    return found if isinstance(found, Finding) else Finding(**found)
 
 
 _NO_FACTS = ActorFacts()

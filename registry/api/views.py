@@ -19,7 +19,7 @@ from registry.api import serializers as s
 from registry.api.etags import conditional
 from registry.models import BaseModel
 from registry.permissions import AdapterPermission
-from registry.selectors.access import access_adapter, access_version
+from registry.selectors.access import access_adapter, access_version, access_version_at_gate
 from registry.selectors.search import SORTS, AdapterQuery, adapter_facets, adapter_search
 from registry.selectors.visibility import versions_readable_by
 from registry.services.adapters import adapter_update
@@ -199,7 +199,7 @@ class GateView(APIView):
     def post(self, request: Request, owner: str, name: str, number: int) -> Response:
         if not request.user.is_authenticated:
             self.permission_denied(request)
-        version = access_version(actor=request.user, owner=owner, name=name, number=number)
+        version = access_version_at_gate(actor=request.user, owner=owner, name=name, number=number)
         body = s.GateRequestSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         data = body.validated_data

@@ -6,6 +6,7 @@ from registry.models.delivery import Acceptance, Receipt, TermsText
 from registry.models.images import VersionImage
 from registry.models.ratings import Rating
 from registry.models.repositories import Blob, Ref, Revision, RevisionEntry
+from registry.models.samples import SampleKind, SamplePicture, SampleState
 from registry.models.uploads import Upload
 from registry.models.versions import Lineage, RightsStatement, Version, VersionFile, VersionTransition
 
@@ -21,6 +22,9 @@ __all__ = [
     "Revision",
     "RevisionEntry",
     "RightsStatement",
+    "SampleKind",
+    "SamplePicture",
+    "SampleState",
     "Tag",
     "TermsText",
     "Upload",

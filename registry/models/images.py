@@ -29,6 +29,7 @@ class VersionImage(models.Model):
     sha256 = models.CharField(max_length=64)
     marks = models.JSONField(default=dict, blank=True)  # what says that it is AI-generated
     created_at = models.DateTimeField(default=timezone.now)
+    screened_at = models.DateTimeField(null=True, blank=True)  # until then only its own people see it
 
     class Meta:
         ordering = ["row", "column"]

@@ -79,6 +79,12 @@ class Version(models.Model):
     decision = models.ForeignKey(DecisionRecord, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     duplicate_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="copies")
 
+    inspected_at = models.DateTimeField(null=True, blank=True)  # the file was read; the screening follows
+    screened_at = models.DateTimeField(null=True, blank=True)  # every check of the screening came to its end
+    findings = models.JSONField(default=list, blank=True)  # what the screening found, as the policy engine reads it
+    fictional_statement = models.TextField(blank=True, max_length=1000)  # how the person in its pictures came about
+    consent_ids = ArrayField(models.CharField(max_length=60), default=list, blank=True)  # linked for a real person
+
     # The scan's lease: healed by the sweep when a worker dies
     scan_lease_until = models.DateTimeField(null=True, blank=True)
     scan_attempts = models.PositiveIntegerField(default=0)

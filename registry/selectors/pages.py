@@ -11,7 +11,12 @@ from registry.forms import USE_LABELS, RatingForm
 from registry.models import Adapter, Lineage, Version, VersionFile
 from registry.permissions import AdapterPermission as P
 from registry.selectors.access import Actor, adapter_permissions, may_rate
-from registry.selectors.visibility import images_readable_by, version_readable, versions_readable_by
+from registry.selectors.visibility import (
+    images_readable_by,
+    samples_readable_by,
+    version_readable,
+    versions_readable_by,
+)
 from registry.services.policy import version_components
 from registry.snippets import Snippet, usage_snippets
 from registry.states import MEANINGS, TOMBSTONES, VersionState
@@ -101,6 +106,7 @@ def version_page(*, actor: Actor, version: Version) -> dict[str, Any]:
         "file": file,
         "inspection": version.inspection,
         "images": images,
+        "samples": list(samples_readable_by(actor).filter(version=version)),
         "shows_previews": bool(images or (version.inspection and state in PREVIEWED)) and state not in TOMBSTONES,
         "licence_card": licence_card(version),
         "parents": _visible_parents(actor, version),

@@ -4,16 +4,19 @@ A page asks one question for what is absent and what is closed, so that neither 
 tells them apart.
 """
 
+from typing import TypeVar
+
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 
 from accounts.models import Membership, User
 from accounts.permissions import Role
-from registry.models import Adapter, Version, VersionImage
+from registry.models import Adapter, SamplePicture, SampleState, Version, VersionImage
 from registry.models.adapters import Visibility
 from registry.permissions import ROLE_PERMISSIONS, AdapterPermission, AdapterRole
 from registry.states import NEEDS_MAINTAINER, TOMBSTONES, VersionState
 
+M = TypeVar("M", bound=Model)
 Actor = User | AnonymousUser
 MANAGING_ROLES = frozenset({Role.OWNER, Role.MAINTAINER})
 # What only waits for its own maintainer is nobody else's case.
@@ -69,18 +72,28 @@ def versions_readable_by(actor: Actor) -> QuerySet[Version]:
 
 
 def images_readable_by(actor: Actor) -> QuerySet[VersionImage]:
-    """Pictures of published versions for every reader, of others for those inside.
+    """Screened pictures of published versions for every reader, others for those inside.
 
     Those of what was taken down are for moderators only.
     """
-    images = VersionImage.objects.filter(version__in=versions_readable_by(actor))
+    return _pictures(VersionImage.objects.all(), actor, Q(screened_at__isnull=False))
+
+
+def samples_readable_by(actor: Actor) -> QuerySet[SamplePicture]:
+    """The same for pictures that people attached; what was removed is nobody's."""
+    kept = SamplePicture.objects.exclude(state=SampleState.REMOVED)
+    return _pictures(kept, actor, Q(state=SampleState.SHOWN))
+
+
+def _pictures(rows: QuerySet[M], actor: Actor, cleared: Q) -> QuerySet[M]:
+    pictures = rows.filter(version__in=versions_readable_by(actor))
+    public = Q(version__state=VersionState.PUBLISHED) & cleared
     if not isinstance(actor, User):
-        return images.filter(version__state=VersionState.PUBLISHED)
+        return pictures.filter(public)
     if actor.is_moderator:
-        return images
+        return pictures
     inside = Q(version__adapter__in=Adapter.objects.filter(_seen_whole(actor)))
-    shown = images.filter(Q(version__state=VersionState.PUBLISHED) | inside)
-    return shown.exclude(version__state=VersionState.TAKEN_DOWN)
+    return pictures.filter(public | inside).exclude(version__state=VersionState.TAKEN_DOWN)
 
 
 def _seen_whole(actor: User) -> Q:

@@ -52,7 +52,7 @@ def adapter_create(
         actor=actor,
         action="adapter.created",
         subject=("registry.adapter", str(adapter.pk)),
-        data={"label": str(adapter), "visibility": adapter.visibility},
+        data={"visibility": adapter.visibility},
     )
     return adapter
 
@@ -88,7 +88,7 @@ def adapter_update(
         actor=actor,
         action="adapter.changed",
         subject=("registry.adapter", str(adapter.pk)),
-        data={"label": str(adapter), "fields": sorted(changes) + (["tags"] if tags is not None else [])},
+        data={"fields": sorted(changes) + (["tags"] if tags is not None else [])},
     )
     return adapter_refresh(adapter=adapter)
 

@@ -20,6 +20,7 @@ from registry.errors import AcceptanceNeeded, LinkExpired, NotAvailable
 from registry.models import Acceptance, Adapter, Receipt, TermsText, Version, VersionFile
 from registry.services.policy import use_request
 from registry.services.terms import notice_of, terms_of
+from registry.standing import obstacle_to
 from registry.states import MEANINGS, VersionState
 
 SALT = "registry.delivery"
@@ -36,10 +37,17 @@ class GateAnswer:
 
 
 def require_available(version: Version) -> None:
-    """Raises NotAvailable unless the version is published."""
+    """Raises NotAvailable unless the version is published; says why where the state has a reason of its own."""
     state = VersionState(version.state)
     if state is not VersionState.PUBLISHED:
-        raise NotAvailable(f"{version} is {state.value}. {MEANINGS[state]}", state=state.value)
+        why = version.state_detail.get("why") or MEANINGS[state]
+        raise NotAvailable(f"{version} is {state.value}. {why}", state=state.value)
+
+
+def _require_standing(version: Version, use: Use, territory: str | None) -> None:
+    """Raises NotAvailable when something stands against this use at this moment."""
+    if obstacle := obstacle_to(version, use, territory=territory):
+        raise NotAvailable(f"{obstacle.what} {obstacle.why}", remedy=obstacle.remedy, reason=obstacle.code)
 
 
 @audited()
@@ -49,6 +57,7 @@ def gate_ask(
     """Decide whether `actor` may use `version` for `use`; the answer is put on record, yes or no."""
     require_available(version)
     stated = facts or actor_facts(actor=actor, organisation=organisation)
+    _require_standing(version, use, stated.territory or "")
     request = use_request(version, use, stated)
     decision, record = decide_and_record(
         request=request,
@@ -94,6 +103,7 @@ def _issue(actor: User, organisation: Organisation | None, version: Version, ans
         .get(pk=version.pk)
     )
     require_available(version)
+    _require_standing(version, answer.decision.use, answer.facts.territory or "")
     acceptance = Acceptance.objects.create(
         user=actor,
         organisation=organisation,
@@ -112,7 +122,7 @@ def _issue(actor: User, organisation: Organisation | None, version: Version, ans
         actor=actor,
         action="gate.accepted",
         subject=("registry.version", str(version.pk)),
-        data={"label": str(version), "use": acceptance.use, "terms": answer.terms.digest, "receipt": str(receipt.pk)},
+        data={"use": acceptance.use, "terms": answer.terms.digest, "receipt": str(receipt.pk)},
         rows=[answer.terms, acceptance, receipt],
     )
     return receipt
@@ -149,10 +159,15 @@ def link_redeem(*, token: str) -> VersionFile:
         pk = signing.loads(token, salt=SALT, max_age=settings.DOWNLOAD_URL_LIFETIME)
     except signing.BadSignature as error:
         raise LinkExpired from error
-    receipt = Receipt.objects.select_related("file__blob", "file__version__adapter__owner").filter(pk=pk).first()
+    receipt = (
+        Receipt.objects.select_related("acceptance", "file__blob", "file__version__adapter__owner")
+        .filter(pk=pk)
+        .first()
+    )
     if receipt is None:
         raise LinkExpired
     require_available(receipt.file.version)
+    _require_standing(receipt.file.version, Use(receipt.acceptance.use), None)
     if receipt.first_delivered_at is None:
         Receipt.objects.filter(pk=receipt.pk, first_delivered_at=None).update(first_delivered_at=timezone.now())
     return receipt.file

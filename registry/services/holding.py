@@ -9,6 +9,7 @@ from governance.services import audited, decision_override, house_decision
 from registry.errors import ConflictOfInterest, TransitionRefused
 from registry.models import Adapter, Version
 from registry.selectors.access import membership_role
+from registry.services.samples import pictures_release
 from registry.services.states import version_transition
 from registry.services.versions import version_publish
 from registry.signals import version_withheld
@@ -129,6 +130,7 @@ def version_reinstate(
     if state in {VersionState.TAKEN_DOWN, VersionState.REFUSED}:
         version_transition(version=version, to=VersionState.IN_REVIEW, actor=actor, decision=record)
     version_publish(version=version, actor=actor, decision=record)
+    pictures_release(version=version)
     return record
 
 

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from governance.services import audited
+from governance.services import audit_append, audited
 from registry.artifacts import (
     ArtifactRefused,
     FileHashes,
@@ -23,7 +23,6 @@ from registry.leases import lease_kept
 from registry.models import Adapter, Version, VersionFile
 from registry.selectors.visibility import version_readable
 from registry.services.policy import held_back, permissions_of
-from registry.services.publication import publication_decide, publication_settle
 from registry.services.repositories import blob_adopt, file_store, git_blob_sha1, revision_commit
 from registry.services.states import version_transition
 from registry.services.uploads import upload_path
@@ -50,7 +49,7 @@ class Findings:
 def inspections_due() -> list[int]:
     """Versions that wait for a worker or whose worker is gone."""
     now = timezone.now()
-    waiting = Version.objects.filter(state=VersionState.SCANNING).filter(
+    waiting = Version.objects.filter(state=VersionState.SCANNING, inspected_at=None).filter(
         Q(scan_lease_until=None) | Q(scan_lease_until__lt=now)
     )
     return list(waiting.order_by("submitted_at", "pk").values_list("pk", flat=True)[:SWEEP])
@@ -67,7 +66,9 @@ def version_inspect(*, version_id: int) -> None:
 
 def _held(version: Version) -> QuerySet[Version]:
     """The version while this worker holds it: not withdrawn meanwhile, and not given to another."""
-    return Version.objects.filter(pk=version.pk, state=VersionState.SCANNING, scan_attempts=version.scan_attempts)
+    return Version.objects.filter(
+        pk=version.pk, state=VersionState.SCANNING, inspected_at=None, scan_attempts=version.scan_attempts
+    )
 
 
 def _locked(version: Version) -> bool:
@@ -109,7 +110,7 @@ def _lease(version_id: int) -> Version | None:
     """Claim the version for this worker; a version whose workers keep dying goes to a person instead."""
     now = timezone.now()
     claimed = (
-        Version.objects.filter(pk=version_id, state=VersionState.SCANNING)
+        Version.objects.filter(pk=version_id, state=VersionState.SCANNING, inspected_at=None)
         .filter(Q(scan_lease_until=None) | Q(scan_lease_until__lt=now))
         .update(scan_lease_until=now + settings.JOB_LEASE, scan_attempts=F("scan_attempts") + 1)
     )
@@ -206,12 +207,11 @@ def _given_up(version: Version, other: Version) -> bool:
 
 @audited()
 def _conclude(version: Version, findings: Findings) -> None:
-    """Store what was found, ask the policy engine, and move the version where the answer says."""
+    """Store what was found; the screening of names, pictures and weights follows, and then the policy engine."""
     if not _locked(version):
         return
     _store(version, findings)
-    decision, record = publication_decide(version)
-    publication_settle(version, decision, record)
+    audit_append(actor=None, action="version.inspected", subject=("registry.version", str(version.pk)))
     transaction.on_commit(lambda: version_inspected.send(sender=Version, version_id=version.pk))
 
 
@@ -251,4 +251,6 @@ def _store(version: Version, findings: Findings) -> None:
     version.trigger_words = version.trigger_words or list(findings.inspection.trigger_words)[:20]
     version.permissions = permissions_of(version)
     version.scan_progress = 1.0
+    version.scan_lease_until = None
+    version.inspected_at = timezone.now()
     version.save()

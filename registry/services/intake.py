@@ -1,5 +1,7 @@
 """The one way in: web form, API, commands and other protocols all bring a version through here."""
 
+from collections.abc import Sequence
+
 from accounts.errors import NotPermitted
 from accounts.models import Namespace, User
 from governance.services import audited
@@ -8,6 +10,7 @@ from registry.models.adapters import ContentLevel, Visibility
 from registry.permissions import AdapterPermission
 from registry.selectors.access import adapter_permissions, namespaces_for_upload
 from registry.services.adapters import adapter_create
+from registry.services.samples import Sample, samples_add
 from registry.services.versions import Declaration, version_submit
 
 
@@ -24,10 +27,11 @@ def intake(
     tags: list[str] | None = None,
     visibility: str = Visibility.PUBLIC,
     content_level: str = ContentLevel.GENERAL,
+    samples: Sequence[Sample] = (),
 ) -> Version:
     """Submit an upload as the next version of `{owner}/{name}`, creating the adapter when it is new.
 
-    Raises NotPermitted, NameTaken, DeclarationIncomplete or UploadRefused; nothing is changed then.
+    Raises NotPermitted, NameTaken, DeclarationIncomplete, UploadRefused or PictureNotTaken; nothing is changed then.
     """
     if not namespaces_for_upload(actor).filter(pk=owner.pk).exists():
         raise NotPermitted(f"You may not upload under {owner}.")
@@ -45,4 +49,6 @@ def intake(
         )
     elif AdapterPermission.CONTRIBUTE not in adapter_permissions(actor, adapter):
         raise NotPermitted(f"You may not add versions to {adapter}.")
-    return version_submit(actor=actor, adapter=adapter, upload=upload, declaration=declaration)
+    version = version_submit(actor=actor, adapter=adapter, upload=upload, declaration=declaration)
+    samples_add(version=version, actor=actor, samples=samples)
+    return version

@@ -40,7 +40,7 @@ def _copy(adapter: Adapter, latest: Version) -> None:
     adapter.trigger_words = latest.trigger_words
     uses: dict[str, dict[str, object]] = latest.permissions.get("uses", {})
     adapter.permitted_uses = sorted(use for use, answer in uses.items() if answer["outcome"] == Outcome.ALLOW.value)
-    picture = latest.images.order_by("row", "-strength").first()
+    picture = latest.images.filter(screened_at__isnull=False).order_by("row", "-strength").first()
     adapter.thumbnail = str(picture.pk) if picture else ""
 
 

@@ -11,6 +11,7 @@ from governance.policy import (
     Component,
     CreatorFlags,
     Declarations,
+    Finding,
     Role,
     Use,
     UseRequest,
@@ -111,6 +112,9 @@ def publish_request(version: Version, *, claimed_licence: str | None, duplicate:
         copies_held_back=duplicate is not None and held_back(duplicate),
         family_declared=version.base_model.family,
         family_found=version.family,
+        consent_ids=tuple(version.consent_ids),
+        screened=version.screened_at is not None,
+        findings=tuple(Finding(**found) for found in version.findings),
     )
     stated = actor_facts(actor=version.created_by, organisation=version.adapter.owner.organisation)
     # The publisher gives the weights away through this house, so it is the house that knows of payment for them.

@@ -1,13 +1,19 @@
-"""Whether an inspected version is published: the policy engine is asked, its answer is on record and acted upon.
+"""Whether a screened version is published: the policy engine is asked, its answer is on record and acted upon.
 
-It is asked when the inspection ends, and once more by its people when they have stated what a licence asks for.
+It is asked when the screening ends, once more by its people when they have stated what a licence asks for, and again
+when pictures that came later brought something to light.
 """
 
+import hashlib
+from collections.abc import Sequence
 from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
 
 from accounts.models import User
 from governance.models import DecisionRecord
-from governance.policy import Decision, Outcome
+from governance.policy import Decision, Finding, Outcome, Use
 from governance.rulebook import current_ruleset
 from governance.services import audit_append, audited, decide_and_record
 from registry.errors import TransitionRefused
@@ -17,7 +23,11 @@ from registry.selectors.access import adapter_permissions
 from registry.services.policy import publish_request
 from registry.services.states import version_transition
 from registry.services.versions import version_publish
+from registry.signals import version_decided, version_held, version_withheld
+from registry.standing import obstacle_to
 from registry.states import NEEDS_FACTS, NEEDS_MAINTAINER, VersionState
+
+PERSON_UNDECLARED = "person-undeclared"  # the finding that such a statement answers
 
 
 def publication_decide(version: Version) -> tuple[Decision, DecisionRecord]:
@@ -41,13 +51,19 @@ def publication_settle(version: Version, decision: Decision, record: DecisionRec
     if decision.outcome is Outcome.DENY:
         detail = _policy_detail(version, decision)
         version_transition(version=version, to=VersionState.REFUSED, actor=actor, detail=detail, decision=record)
+        _tell_held(version)
     elif detail := _holds(version, decision):
         _hold(version, detail, record, actor)
     else:
         version_publish(version=version, actor=actor, decision=record)
 
 
+def _tell_held(version: Version) -> None:
+    transaction.on_commit(lambda: version_held.send(sender=Version, version_id=version.pk))
+
+
 def _hold(version: Version, detail: dict[str, str], record: DecisionRecord, actor: User | None) -> None:
+    _tell_held(version)
     if version.state != VersionState.IN_REVIEW:
         version_transition(version=version, to=VersionState.IN_REVIEW, actor=actor, detail=detail, decision=record)
         return
@@ -56,14 +72,88 @@ def _hold(version: Version, detail: dict[str, str], record: DecisionRecord, acto
 
 
 @audited()
+def version_screened(*, version: Version, findings: Sequence[Finding], consent_ids: Sequence[str] = ()) -> bool:
+    """The screening of an inspected version has come to its end; False where it does not wait for that any more.
+
+    A version that is held is screened again when its people have changed what was found.
+    """
+    version = _locked(version)
+    if version.state not in {VersionState.SCANNING, VersionState.IN_REVIEW} or version.inspected_at is None:
+        return False
+    version.consent_ids = list(consent_ids)
+    _keep(version, findings)
+    decision, record = publication_decide(version)
+    publication_settle(version, decision, record)
+    transaction.on_commit(lambda: version_decided.send(sender=Version, version_id=version.pk))
+    return True
+
+
+@audited()
+def fictional_state(*, version: Version, actor: User, statement: str) -> Version:
+    """The uploader states that the person in the pictures is fictional, and how they came about; on record.
+
+    Raises TransitionRefused where the version does not wait for such a statement.
+    """
+    version = _locked(version)
+    asked = any(found["code"] == PERSON_UNDECLARED for found in version.findings)
+    if version.state != VersionState.IN_REVIEW or not asked:
+        raise TransitionRefused(f"{version} does not wait for a statement about a person.", state=version.state)
+    version.fictional_statement = statement.strip()
+    version.save(update_fields=["fictional_statement"])
+    audit_append(
+        actor=actor,
+        action="version.fictional-stated",
+        subject=("registry.version", str(version.pk)),
+        data={"sha256": hashlib.sha256(version.fictional_statement.encode()).hexdigest()},
+    )
+    return version
+
+
+@audited()
+def version_found_later(*, version: Version, findings: Sequence[Finding]) -> bool:
+    """Pictures that came after the decision brought this to light; True where it holds the version back now.
+
+    What a moderator approved in spite of the same finding stays approved.
+    """
+    version = _locked(version)
+    known = {(found["code"], found["message"]) for found in version.findings}
+    fresh = [found for found in findings if (found.code, found.message) not in known]
+    if not fresh or version.state not in {VersionState.PUBLISHED, VersionState.IN_REVIEW}:
+        return False
+    _keep(version, [*(Finding(**found) for found in version.findings), *fresh])
+    if version.state == VersionState.IN_REVIEW:
+        return True
+    decision, record = publication_decide(version)
+    if decision.outcome is Outcome.ALLOW:
+        return False
+    denied = decision.outcome is Outcome.DENY
+    to = VersionState.QUARANTINED if denied else VersionState.IN_REVIEW
+    detail = _policy_detail(version, decision) | {"what": "It was held back by what its pictures show."}
+    version_transition(version=version, to=to, actor=None, detail=detail, decision=record)
+    transaction.on_commit(lambda: version_withheld.send(sender=Version, version_id=version.pk))
+    transaction.on_commit(lambda: version_held.send(sender=Version, version_id=version.pk))
+    return True
+
+
+def _locked(version: Version) -> Version:
+    Adapter.objects.select_for_update(no_key=True).get(pk=version.adapter_id)
+    related = ("adapter__owner__organisation", "base_model", "created_by", "decision", "duplicate_of")
+    return Version.objects.select_related(*related).get(pk=version.pk)
+
+
+def _keep(version: Version, findings: Sequence[Finding]) -> None:
+    version.findings = [finding.to_json() for finding in findings]
+    version.screened_at = timezone.now()
+    version.save(update_fields=["findings", "screened_at", "consent_ids"])
+
+
+@audited()
 def version_recheck(*, version: Version, actor: User) -> Version:
     """Ask again about a version that waited for facts, and publish it when they allow it.
 
     Where nothing was stated since, nothing happens. Raises TransitionRefused where it does not wait for facts.
     """
-    Adapter.objects.select_for_update(no_key=True).get(pk=version.adapter_id)
-    related = ("adapter__owner__organisation", "base_model", "created_by", "decision", "duplicate_of")
-    version = Version.objects.select_related(*related).get(pk=version.pk)
+    version = _locked(version)
     if version.state == VersionState.PUBLISHED:
         return version  # somebody else has asked again in the meantime
     if version.state != VersionState.IN_REVIEW or version.state_detail.get("code") != NEEDS_FACTS:
@@ -105,6 +195,8 @@ def _policy_detail(version: Version, decision: Decision) -> dict[str, str]:
 
 def _waits_for_a_person(version: Version) -> dict[str, str]:
     """What holds a version back although the licences allow it; empty when nothing does."""
+    if obstacle := obstacle_to(version, Use.PUBLISH):
+        return obstacle.to_detail()
     if AdapterPermission.PUBLISH not in adapter_permissions(version.created_by, version.adapter):
         return {
             "code": NEEDS_MAINTAINER,

@@ -7,6 +7,7 @@ from governance.services import audited, decision_override
 from registry.errors import ConflictOfInterest, TransitionRefused
 from registry.models import Adapter, Version
 from registry.selectors.access import membership_role
+from registry.services.samples import pictures_release
 from registry.services.states import version_transition
 from registry.services.versions import version_publish
 from registry.states import MEANINGS, NEEDS_MAINTAINER, REFUSED_BY_MODERATOR, VersionState
@@ -85,6 +86,7 @@ def version_review(
     )
     if approve:
         version_publish(version=version, actor=actor, decision=record)
+        pictures_release(version=version)
     else:
         detail = {
             "code": REFUSED_BY_MODERATOR,

@@ -36,7 +36,7 @@ def version_transition(
         actor=actor,
         action=f"version.{to.value}",
         subject=("registry.version", str(version.pk)),
-        data={"label": str(version), "from": current.value, "code": (detail or {}).get("code", "")},
+        data={"from": current.value, "code": (detail or {}).get("code", "")},
     )
     adapter_refresh(adapter=version.adapter)
     return version

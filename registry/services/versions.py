@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from accounts.models import Namespace, User
 from governance.models import DecisionRecord
+from governance.policy import Use
 from governance.services import audited
-from registry.errors import DeclarationIncomplete, NotAvailable, UploadRefused
+from registry.errors import DeclarationIncomplete, NotAvailable, TransitionRefused, UploadRefused
 from registry.models import Adapter, BaseModel, Lineage, RightsStatement, Upload, Version
 from registry.models.versions import Relation
 from registry.selectors.visibility import version_readable
@@ -19,6 +20,7 @@ from registry.services.policy import licence_known
 from registry.services.states import version_transition
 from registry.services.uploads import upload_charge
 from registry.signals import version_published, version_submitted, version_withheld
+from registry.standing import obstacle_to
 from registry.states import VersionState
 
 COMMERCIAL_USES = ("image", "rent-civit", "rent", "sell")
@@ -149,7 +151,9 @@ def _link_parents(version: Version, parents: Iterable[Parent], actor: User) -> N
 def version_publish(
     *, version: Version, actor: User | None, decision: DecisionRecord, detail: dict[str, Any] | None = None
 ) -> Version:
-    """Let a checked version out."""
+    """Let a checked version out; raises TransitionRefused when something stands against it at this moment."""
+    if obstacle := obstacle_to(version, Use.PUBLISH):
+        raise TransitionRefused(f"{version} cannot be published. {obstacle.why}", remedy=obstacle.remedy)
     version_transition(version=version, to=VersionState.PUBLISHED, actor=actor, detail=detail, decision=decision)
     transaction.on_commit(lambda: version_published.send(sender=Version, version_id=version.pk))
     return version

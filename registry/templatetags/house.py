@@ -68,6 +68,15 @@ def state_badge(state: str) -> str:
     return STATE_BADGES.get(state, "review")
 
 
+CHECK_BADGES = {"passed": "allow", "flagged": "review", "failed": "deny", "skipped": "muted"}
+
+
+@register.filter
+def check_badge(state: str) -> str:
+    """The kind of badge for how a check of the screening ended; what waits or runs is neutral."""
+    return CHECK_BADGES.get(state, "info")
+
+
 @register.filter
 def merged_duties(duties: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Obligations of one wording as one, with every component and clause that brings it."""

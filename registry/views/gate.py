@@ -16,7 +16,7 @@ from registry.api.receipts import ReceiptNoticeView, ReceiptView
 from registry.delivery import deliver
 from registry.forms import UseForm
 from registry.models import Version
-from registry.selectors.access import access_version
+from registry.selectors.access import access_version_at_gate
 from registry.selectors.mine import access_receipt
 from registry.services.delivery import gate_accept, gate_ask, link_redeem, link_token, require_available
 
@@ -26,7 +26,7 @@ from registry.services.delivery import gate_accept, gate_ask, link_redeem, link_
 def gate(request: HttpRequest, owner: str, name: str, number: int) -> HttpResponse:
     """GET asks for the use; POST `ask` answers with the decision and terms, POST `accept` with the receipt."""
     assert isinstance(request.user, User)
-    version = access_version(actor=request.user, owner=owner, name=name, number=number)
+    version = access_version_at_gate(actor=request.user, owner=owner, name=name, number=number)
     require_available(version)
     behalf = asked_for_last(actor=request.user)
     initial = {"use": standing_use(actor=request.user, organisation=behalf), "organisation": behalf}

@@ -13,6 +13,7 @@ from registry.permissions import AdapterPermission
 from registry.selectors.access import adapter_permissions
 from registry.selectors.pages import adapter_to_extend, upload_initial
 from registry.services.intake import intake
+from registry.services.samples import Sample
 from registry.services.uploads import access_upload, room_left, upload_from_stream
 from registry.services.versions import latest_statement
 
@@ -56,6 +57,7 @@ def _submit(actor: User, form: UploadForm) -> Version:
         tags=data["tags"],
         visibility=data["visibility"],
         content_level=data["content_level"],
+        samples=[Sample(file.name, file.read()) for file in data["pictures"]],
     )
 
 

@@ -1,6 +1,8 @@
 """Values from the environment: read as people write them, refused by name when they cannot be read."""
 
 import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -79,3 +81,32 @@ def test_kept_secret_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
     assert env.kept_secret(path) == made
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert env.kept_secret(tmp_path / "other") != made
+
+
+def test_kept_secret_of_the_first_process_counts(tmp_path: Path) -> None:
+    """Eight at once, as the processes of a fresh installation start: all get one secret, and nothing else is left."""
+    path = tmp_path / "secret"
+    barrier = threading.Barrier(8)
+
+    def ask(_: int) -> str:
+        barrier.wait()
+        return env.kept_secret(path)
+
+    with ThreadPoolExecutor(8) as pool:
+        made = set(pool.map(ask, range(8)))
+    assert made == {path.read_text()}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_pairs_are_read_up_to_the_first_sign_of_equality(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, " one = https://example.org/?a=b , two=x,")
+    assert env.pairs(NAME) == {"one": "https://example.org/?a=b", "two": "x"}
+    monkeypatch.delenv(NAME)
+    assert env.pairs(NAME) == {}
+
+
+@pytest.mark.parametrize("written", ["one", "one=", "=x", "one=x,two"])
+def test_what_is_no_pair_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, written: str) -> None:
+    monkeypatch.setenv(NAME, written)
+    with pytest.raises(ImproperlyConfigured, match=NAME):
+        env.pairs(NAME)

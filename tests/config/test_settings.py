@@ -5,9 +5,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 from celery import current_app
+from celery.schedules import crontab
 from django.conf import settings
 
 import config.celery  # noqa: F401  (registers the tasks)
@@ -40,10 +42,18 @@ def test_production_without_a_secret_key_is_refused() -> None:
         assert "SECRET_KEY is not set" in done.stderr
 
 
+def test_production_without_data_keys_is_refused() -> None:
+    done = _settings("production", "DEBUG", SECRET_KEY="long" * 20)
+    assert done.returncode != 0
+    assert "DATA_KEYS is not set" in done.stderr
+
+
 def test_production_is_closed() -> None:
     names = ["DEBUG", "SECRET_KEY", "SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE", "SECURE_SSL_REDIRECT"]
     names += ["ALLOWED_HOSTS"]
-    found = _read(_settings("production", *names, SECRET_KEY="long" * 20, ALLOWED_HOSTS="registry.example.org"))
+    found = _read(
+        _settings("production", *names, SECRET_KEY="long" * 20, DATA_KEYS="key", ALLOWED_HOSTS="registry.example.org")
+    )
     assert found == {
         "DEBUG": False,
         "SECRET_KEY": "long" * 20,
@@ -60,6 +70,15 @@ def test_development_keeps_a_secret_of_its_own(tmp_path: os.PathLike[str]) -> No
     assert first["DEBUG"] is False
     assert len(str(first["SECRET_KEY"])) >= 50
     assert _read(_settings("development", "SECRET_KEY", **given))["SECRET_KEY"] == first["SECRET_KEY"]
+
+
+def test_development_keeps_a_data_key_of_its_own_beside_the_other_keys(tmp_path: os.PathLike[str]) -> None:
+    found = _read(_settings("development", "DATA_KEYS", DATA_DIR=str(tmp_path)))["DATA_KEYS"]
+    (key,) = found  # type: ignore[misc]
+    assert (Path(tmp_path) / "keys" / "data-key").read_text() == key
+    assert _read(_settings("development", "DATA_KEYS", DATA_DIR=str(tmp_path)))["DATA_KEYS"] == [key]
+    own = _read(_settings("development", "DATA_KEYS", DATA_DIR=str(tmp_path), DATA_KEYS="new, old"))
+    assert own["DATA_KEYS"] == ["new", "old"]
 
 
 def test_database_and_broker_of_ones_own_are_taken_over(tmp_path: os.PathLike[str]) -> None:
@@ -106,7 +125,7 @@ def test_schedule_names_real_tasks_that_end_before_they_pile_up(name: str) -> No
     current_app.loader.import_default_modules()
     entry = settings.CELERY_BEAT_SCHEDULE[name]
     task = current_app.tasks[entry["task"]]
-    assert entry["schedule"] > 0
+    assert isinstance(entry["schedule"], crontab) or entry["schedule"] > 0
     assert task.soft_time_limit < task.time_limit
 
 
@@ -127,3 +146,14 @@ def test_every_task_has_limits_and_is_acknowledged_late() -> None:
         assert task.time_limit, name
         assert task.acks_late, name
         assert task.ignore_result, name
+
+
+def test_mail_goes_by_smtp_where_a_server_is_named() -> None:
+    names = ["EMAIL_BACKEND", "EMAIL_HOST", "EMAIL_PORT", "EMAIL_USE_TLS", "EMAIL_USE_SSL"]
+    smtp = "django.core.mail.backends.smtp.EmailBackend"
+    bare = _read(_settings("development", *names))
+    assert bare["EMAIL_BACKEND"] == "django.core.mail.backends.console.EmailBackend"
+    named = _read(_settings("development", *names, EMAIL_HOST="mail.example.org", EMAIL_USE_TLS="1"))
+    assert [named[name] for name in names] == [smtp, "mail.example.org", 587, True, False]
+    implicit = _read(_settings("development", *names, EMAIL_HOST="mail.example.org", EMAIL_USE_SSL="1"))
+    assert implicit["EMAIL_PORT"] == 465

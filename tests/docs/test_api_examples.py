@@ -14,10 +14,9 @@ from governance.models import DecisionRecord
 from governance.policy import ActorFacts
 from governance.selectors import actor_facts
 from registry.models import Version
-from registry.services.inspection import version_inspect
 from registry.states import VersionState
 from tests.factories.accounts import make_token, make_user
-from tests.factories.registry import make_version, stored_file
+from tests.factories.registry import inspect_and_screen, make_version, stored_file
 from tests.safetensors_bytes import lora_bytes
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "api.md"
@@ -101,7 +100,7 @@ def test_making_a_version(shell: _Shell) -> None:
     told = shell.run("Making a version")
     assert told.splitlines()[-1].endswith("}scanning")
     version = Version.objects.get(adapter__name="by-api")
-    version_inspect(version_id=version.pk)
+    inspect_and_screen(version_id=version.pk)
     version.refresh_from_db()
     assert (version.state, version.state_detail) == (VersionState.PUBLISHED, {})
     assert stored_file(version).read_bytes() == lora_bytes(seed=77)

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from accounts.models import Namespace, User
+from moderation.services.screening import version_screen_now
 from registry.models import Adapter, BaseModel, RightsStatement, Upload, Version
 from registry.services.catalogue import base_models_load, rights_statements_load
 from registry.services.inspection import version_inspect
 from registry.services.intake import intake
+from registry.services.publication import version_screened
 from registry.services.uploads import upload_from_stream
 from registry.services.versions import Declaration, latest_statement
 from tests.safetensors_bytes import lora_bytes
@@ -69,10 +71,24 @@ def make_submitted(
     return intake(actor=actor, owner=owner, name=name, upload=upload, declaration=statement, **about)
 
 
+def inspect_and_screen(*, version_id: int) -> None:
+    """What the workers do with a submitted version, up to the decision."""
+    version_inspect(version_id=version_id)
+    version_screen_now(version_id=version_id)
+
+
 def make_version(**given: Any) -> Version:
-    """An inspected version: published unless what is given stands against it."""
+    """An inspected version in which the screening found nothing: published unless what is given stands against it."""
     version = make_submitted(**given)
     version_inspect(version_id=version.pk)
+    version_screened(version=version, findings=())
+    return Version.objects.select_related("adapter__owner", "base_model", "created_by").get(pk=version.pk)
+
+
+def make_screened(**given: Any) -> Version:
+    """A version after everything that the workers do with it, the checks as well."""
+    version = make_submitted(**given)
+    inspect_and_screen(version_id=version.pk)
     return Version.objects.select_related("adapter__owner", "base_model", "created_by").get(pk=version.pk)
 
 

@@ -3,7 +3,7 @@
 import pytest
 from django.core.management import CommandError
 
-from governance.models import AuditEntry, DecisionRecord
+from governance.models import AuditEntry, DecisionRecord, SealSalt
 from governance.policy import Outcome
 from governance.seals import ROWS, values_digest
 from governance.services import decision_override
@@ -39,7 +39,9 @@ def test_untouched_decisions_are_vouched_for() -> None:
 def test_seal_can_be_worked_out_from_the_row_alone(decided: DecisionRecord) -> None:
     [seal] = AuditEntry.objects.latest("sequence").data[ROWS]
     row = DecisionRecord.objects.values(*seal["fields"]).get(pk=seal["pk"])
-    assert values_digest(row) == seal["sha256"]
+    kept = SealSalt.objects.get(table=seal["table"], key=seal["pk"])
+    assert values_digest(row, bytes(kept.salt)) == seal["sha256"]
+    assert values_digest(row) != seal["sha256"]  # nobody can try out what the row said without the salt
     assert set(seal["fields"]) == {field.attname for field in DecisionRecord._meta.concrete_fields}
 
 
@@ -64,6 +66,13 @@ def test_changed_decision_is_named(decided: DecisionRecord, change: str) -> None
     sequence = AuditEntry.objects.latest("sequence").sequence
     tamper(TABLE, f"UPDATE {TABLE} SET {change} WHERE id = {decided.pk}")
     named = f"entry {sequence}: the row {decided.pk} of governance.decisionrecord, .* was changed"
+    with pytest.raises(CommandError, match=named):
+        verify()
+
+
+def test_removed_salt_is_named(decided: DecisionRecord) -> None:
+    SealSalt.objects.filter(key=str(decided.pk)).delete()
+    named = f"the row {decided.pk} of governance.decisionrecord, .* the salt of its seal was removed"
     with pytest.raises(CommandError, match=named):
         verify()
 

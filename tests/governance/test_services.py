@@ -6,6 +6,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from governance.audit import GENESIS, entry_hash
+from governance.handles import handle_of
 from governance.models import ActorProfile, AuditEntry, DecisionRecord
 from governance.policy import Outcome, Use, UseRequest, decide
 from governance.rulebook import current_ruleset
@@ -82,7 +83,8 @@ def test_audit_entries_form_a_chain() -> None:
     assert second.previous_hash == first.hash
     assert second.sequence == first.sequence + 1
     assert entry_hash(AuditEntry.objects.get(pk=first.pk)) == first.hash
-    assert (first.actor, second.actor) == ("ada", "")
+    assert (first.actor, second.actor) == (handle_of(ada), "")
+    assert "ada" not in first.actor
 
 
 def test_audit_entry_of_a_rolled_back_act_leaves_no_gap() -> None:

@@ -9,8 +9,7 @@ from inference.models import PreviewJob
 from inference.services import preview_queue
 from inference.states import JobState
 from registry.models import Version
-from registry.services.inspection import version_inspect
-from tests.factories.registry import make_submitted
+from tests.factories.registry import inspect_and_screen, make_submitted
 from tests.inference.messages import taken
 
 pytestmark = pytest.mark.django_db
@@ -26,7 +25,7 @@ def _empty_queues() -> None:
 def test_inspected_version_asks_for_previews(ada: User, django_capture_on_commit_callbacks: Any) -> None:
     version = make_submitted(actor=ada)
     with django_capture_on_commit_callbacks(execute=True):
-        version_inspect(version_id=version.pk)
+        inspect_and_screen(version_id=version.pk)
     assert (QUEUE, [version.pk]) in taken("default")
     assert not version.preview_jobs.exists()
 
@@ -34,7 +33,7 @@ def test_inspected_version_asks_for_previews(ada: User, django_capture_on_commit
 def test_refused_file_asks_for_none(ada: User, django_capture_on_commit_callbacks: Any) -> None:
     version = make_submitted(actor=ada, content=b"\x80\x04 no safetensors")
     with django_capture_on_commit_callbacks(execute=True):
-        version_inspect(version_id=version.pk)
+        inspect_and_screen(version_id=version.pk)
     assert [task for task, _ in taken("default")].count(QUEUE) == 0
 
 

@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import User
+from governance.handles import actor_names
 from governance.models import AuditEntry, DecisionRecord
 from inference.errors import JobConflict
 from inference.models import PreviewJob
@@ -196,7 +197,7 @@ def test_cancelling_a_queued_job_ends_it_at_once(job: PreviewJob, ada: User) -> 
     assert job.finished_at is not None
     assert preview_lease(job_id=str(job.pk), worker="any") is None
     entry = AuditEntry.objects.get(action="preview.cancelled")
-    assert (entry.actor, entry.subject_id) == ("ada", str(job.pk))
+    assert (actor_names([entry.actor]), entry.subject_id) == ({entry.actor: "ada"}, str(job.pk))
 
 
 def test_cancelling_a_running_job_asks_its_worker(job: PreviewJob, ada: User) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.factories.registry import declaration
 from tests.matrix.expectations import WITHDRAWABLE
-from tests.matrix.house import Case, House
+from tests.matrix.house import SITUATIONS, Case, House
 
 SIGN_IN, TOKEN = 302, 401  # what a guest gets from pages and from the API
 ABSENT_ID = uuid.UUID("00000000-0000-4000-8000-000000000000")
@@ -30,6 +30,14 @@ def by_image(case: Case) -> list[Any]:
     return [case.image.pk]
 
 
+def by_sample(case: Case) -> list[Any]:
+    return [case.sample.pk]
+
+
+def by_own_sample(case: Case) -> list[Any]:
+    return [*by_number(case), case.sample.pk]
+
+
 def by_key(case: Case) -> list[Any]:
     return [case.version.pk]
 
@@ -40,6 +48,8 @@ ABSENT: dict[Args, Callable[[Case], list[Any]]] = {
     by_number: lambda case: [case.space, "nothing-here", 1],
     by_job: lambda case: [ABSENT_ID],
     by_image: lambda case: [ABSENT_ID],
+    by_sample: lambda case: [ABSENT_ID],
+    by_own_sample: lambda case: [case.space, "nothing-here", 1, ABSENT_ID],
     by_key: lambda case: [987_654_321],
 }
 
@@ -76,6 +86,8 @@ def _api(name: str, args: Args, needs: str, method: str = "GET", done: int = 200
 
 
 PUBLISHED = {"published"}
+# What was taken down shows its pictures to moderators alone.
+SEEN_INSIDE = set(SITUATIONS) - {"taken-down", "taken-down-early"}
 EDIT = {"title": "Changed", "visibility": "private", "content_level": "general"}
 
 ADDRESSES = [
@@ -84,23 +96,33 @@ ADDRESSES = [
     _page("version_status", by_number),
     _page("previews", by_number),
     _page("image", by_image),  # its statuses are those of `picture_status`
+    _page("sample", by_sample),  # and those of this one
+    _page("samples", by_number, "contribute", guest=SIGN_IN),
+    _page("version_checks", by_number, "inside", guest=SIGN_IN),
     _page("gate", by_number, guest=SIGN_IN, allows=PUBLISHED, otherwise=410),
     _page("adapter_edit", by_name, "edit", guest=SIGN_IN),
     _page("withdraw", by_number, "publish", guest=SIGN_IN),
+    _page("version_consents", by_number, "inside", guest=SIGN_IN),
     _page("review_version", by_key, "review", guest=SIGN_IN),
     _post("gate", by_number, "read", 200, data={"use": "personal"}, allows=PUBLISHED, otherwise=410),
     _post("adapter_edit", by_name, "edit", 302, data=EDIT),
     _post("withdraw", by_number, "publish", 302, data={"reason": "Mine."}, allows=WITHDRAWABLE, otherwise=409),
     _post("release", by_number, "publish", 302, allows={"waiting"}, otherwise=409),
     _post("recheck", by_number, "contribute", 302, allows=PUBLISHED, otherwise=409),  # none waits for facts
+    _post("checks_again", by_number, "contribute", 409),  # none is held by its checks
+    _post("samples", by_number, "contribute", 200),  # the form again, which says what is missing
+    _post("sample_delete", by_own_sample, "contribute", 302, allows=SEEN_INSIDE, otherwise=404),
     _post("rate", by_name, "read", 403, data={"stars": "5"}),  # nobody here but its own people downloaded it
     _post("preview_cancel", by_job, "contribute", 200),
     _post("preview_retry", by_job, "contribute", 409),  # one is queued already
     _post("review_version", by_key, "review", 302, data={"verdict": "refuse", "public_reasoning": "No."}),
+    _post("version_hold", by_key, "review", 302, allows={"published", "in-review", "waiting"}, otherwise=409),
     _api("api_adapter", by_name, "read"),
     _api("api_versions", by_name, "read"),
     _api("api_version", by_number, "read"),
     _api("api_preview_jobs", by_number, "read"),
+    _api("api_samples", by_number, "read"),
+    _api("api_samples", by_number, "contribute", "POST", 415),  # no multipart form
     _api("api_adapter", by_name, "edit", "PATCH", data={"title": "Changed"}),
     _api("api_rating", by_name, "read", "PUT", 403, data={"stars": 5}),
     _api("api_withdraw", by_number, "publish", "POST", data={"reason": "Mine."}, allows=WITHDRAWABLE, otherwise=409),

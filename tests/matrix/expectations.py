@@ -45,6 +45,7 @@ def standing(case: Case, role: str) -> str:
 # Who of those that see it may do what; the others get 403.
 MAY = {
     "read": {"face", "contributor", "manager", "moderator"},
+    "inside": {"contributor", "manager", "moderator"},
     "contribute": {"contributor", "manager"},
     "edit": {"manager"},
     "publish": {"manager"},

@@ -7,19 +7,19 @@ from dataclasses import dataclass, field
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import Namespace, User
 from governance.policy import Use
 from inference.models import PreviewJob
-from registry.models import Receipt, Upload, Version, VersionImage
+from registry.models import Receipt, SamplePicture, SampleState, Upload, Version, VersionImage
 from registry.models.adapters import Visibility
 from registry.services.delivery import gate_accept, gate_ask
-from registry.services.inspection import version_inspect
 from registry.services.review import version_release
 from registry.services.states import version_transition
 from registry.states import VersionState
 from tests.factories.accounts import make_organisation, make_token, make_user
-from tests.factories.registry import make_submitted, make_upload
+from tests.factories.registry import inspect_and_screen, make_submitted, make_upload
 from tests.safetensors_bytes import lora_bytes
 
 PNG = b"\x89PNG\r\n\x1a\n and the rest of a picture"
@@ -59,6 +59,7 @@ class Case:
     situation: str
     version: Version
     image: VersionImage
+    sample: SamplePicture
     job: PreviewJob
     receipt: Receipt | None
 
@@ -114,7 +115,7 @@ def _case(house: House, space: str, visibility: str, situation: str) -> Case:
     seed = 1 + EVERY_CASE.index((space, visibility, situation))  # other tensors for each: none is a copy
     version = _submitted(house, space, visibility, situation, seed)
     receipt = _brought_into(version, situation, house)
-    return Case(space, visibility, situation, version, _picture(version), _job(version), receipt)
+    return Case(space, visibility, situation, version, _picture(version), _sample(version), _job(version), receipt)
 
 
 def _submitted(house: House, space: str, visibility: str, situation: str, seed: int) -> Version:
@@ -130,7 +131,7 @@ def _submitted(house: House, space: str, visibility: str, situation: str, seed: 
         declared={"depicts_real_person": held, "trigger_words": ("wordtrigger",)},
     )
     if situation not in {"draft", "scanning", "withdrawn-early"}:
-        version_inspect(version_id=version.pk)
+        inspect_and_screen(version_id=version.pk)
     return Version.objects.select_related("adapter__owner", "created_by", "base_model").get(pk=version.pk)
 
 
@@ -161,7 +162,15 @@ def _picture(version: Version) -> VersionImage:
     key = default_storage.save(f"images/{uuid.uuid4()}.png", ContentFile(PNG))
     return VersionImage.objects.create(
         version=version, row=0, column=0, prompt="a circle", seed=1, steps=1, guidance=1, strength=1,
-        base_model="tinybase", width=64, height=64, storage_key=key, sha256="0" * 64,
+        base_model="tinybase", width=64, height=64, storage_key=key, sha256="0" * 64, screened_at=timezone.now(),
+    )  # fmt: skip
+
+
+def _sample(version: Version) -> SamplePicture:
+    key = default_storage.save(f"samples/{uuid.uuid4()}.png", ContentFile(PNG))
+    return SamplePicture.objects.create(
+        version=version, state=SampleState.SHOWN, storage_key=key, sha256="1" * 64, width=64, height=64,
+        added_by=version.created_by,
     )  # fmt: skip
 
 

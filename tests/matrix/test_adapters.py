@@ -11,9 +11,9 @@ pytestmark = pytest.mark.django_db
 
 
 def _expected(address: Address, case: Case, role: str) -> int:
-    if address.name == "image":
+    if address.name in {"image", "sample"}:
         return picture_status(case, role)
-    if address.name == "review_version":
+    if address.name in {"review_version", "version_hold"}:
         return _review_status(address, case, role)
     return answer(
         case, role, needs=address.needs, guest=address.guest, done=address.done,
@@ -27,7 +27,7 @@ def _review_status(address: Address, case: Case, role: str) -> int:
         return 302
     if standing(case, role) != "moderator":
         return 404
-    decidable = case.situation in {"in-review", "quarantined", "quarantined-early"}
+    decidable = case.situation in (address.allows or {"in-review", "quarantined", "quarantined-early"})
     return address.done if address.method == "GET" or decidable else 409
 
 

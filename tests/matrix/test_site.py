@@ -47,7 +47,8 @@ def _methods(client: Client, pattern: URLPattern) -> set[str]:
         own |= {name for name in ("head", "put", "options") if name in vars(view_class)}
         return {name.upper() for name in own}
     names = inspect.signature(pattern.callback).parameters
-    values = {"number": 1, "pk": 1 if "<int:pk>" in str(pattern.pattern) else ABSENT_ID, "public_id": ABSENT_ID}
+    values = {"number": 1, "pk": 1 if "<int:pk>" in str(pattern.pattern) else ABSENT_ID}
+    values |= dict.fromkeys(["public_id", "message"], ABSENT_ID)
     args = {name: values.get(name, "x-y") for name in names if name in str(pattern.pattern)}
     response = client.generic("TRACE", reverse(str(pattern.name), kwargs=args))
     return set(response["Allow"].split(", ")) - {"HEAD"}

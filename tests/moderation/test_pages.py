@@ -8,10 +8,10 @@ from accounts.models import User
 from governance.models import DecisionRecord
 from registry.models import Version, VersionImage
 from registry.selectors.paging import PAGE
-from registry.services.inspection import MAX_ATTEMPTS, version_inspect
+from registry.services.inspection import MAX_ATTEMPTS
 from registry.services.review import version_review
 from tests.factories.accounts import make_user
-from tests.factories.registry import make_submitted, make_version
+from tests.factories.registry import inspect_and_screen, make_submitted, make_version
 from tests.safetensors_bytes import lora_bytes
 
 pytestmark = pytest.mark.django_db
@@ -94,7 +94,7 @@ def test_reasoning_stands_once(client: Client, moderator: User) -> None:
 def test_case_without_decision_says_why_it_waits(client: Client, moderator: User) -> None:
     version = make_submitted(actor=make_user("ada"))
     Version.objects.filter(pk=version.pk).update(scan_attempts=MAX_ATTEMPTS)
-    version_inspect(version_id=version.pk)
+    inspect_and_screen(version_id=version.pk)
     assert "A check that does not finish is never a pass." in _case(client, version)
 
 

@@ -10,13 +10,14 @@ from django.utils import timezone
 from accounts.errors import NotFound
 from accounts.models import User
 from moderation.selectors.review import require_moderator, review_queue
+from moderation.services.clocks import version_case_open
 from registry.models import Version
-from registry.services.inspection import MAX_ATTEMPTS, version_inspect
+from registry.services.inspection import MAX_ATTEMPTS
 from registry.services.states import version_transition
 from registry.services.versions import version_withdraw
 from registry.states import VersionState
 from tests.factories.accounts import make_organisation, make_user
-from tests.factories.registry import make_submitted, make_version
+from tests.factories.registry import inspect_and_screen, make_submitted, make_version
 from tests.safetensors_bytes import lora_bytes
 
 pytestmark = pytest.mark.django_db
@@ -73,7 +74,7 @@ def test_what_does_not_wait_for_a_moderator_is_left_out() -> None:
 def test_what_broke_the_inspection_waits_too() -> None:
     version = make_submitted(actor=make_user())
     Version.objects.filter(pk=version.pk).update(scan_attempts=MAX_ATTEMPTS)
-    version_inspect(version_id=version.pk)
+    inspect_and_screen(version_id=version.pk)
     assert [waiting.state_detail["code"] for waiting in review_queue()] == ["inspection-crashed"]
 
 
@@ -112,7 +113,9 @@ def test_queue_page_names_version_reason_and_uploader(client: Client, moderator:
     client.force_login(moderator)
     assert "Nothing waits" in client.get("/moderation").content.decode()
     version = make_version(actor=make_user("ada"), declared=HELD)
+    case = version_case_open(version.pk)
+    assert case is not None
     text = client.get("/moderation").content.decode()
-    assert f"/moderation/versions/{version.pk}" in text
+    assert case.get_absolute_url() in text
     assert "no consent of that person is on file" in text
     assert "ada" in text

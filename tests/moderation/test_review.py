@@ -10,16 +10,17 @@ from django.db import connection
 from django.test import Client
 
 from accounts.models import User
+from governance.handles import handle_of
 from governance.models import AuditEntry, DecisionRecord
 from registry.errors import ConflictOfInterest, TransitionRefused
 from registry.models import Version
 from registry.selectors.search import AdapterQuery, adapter_search
-from registry.services.inspection import MAX_ATTEMPTS, version_inspect
+from registry.services.inspection import MAX_ATTEMPTS
 from registry.services.review import version_release, version_review
 from registry.services.states import version_transition
 from registry.states import VersionState
 from tests.factories.accounts import make_organisation, make_token, make_user
-from tests.factories.registry import make_submitted, make_version
+from tests.factories.registry import inspect_and_screen, make_submitted, make_version
 
 pytestmark = pytest.mark.django_db
 HELD = {"depicts_real_person": True}
@@ -67,7 +68,9 @@ def test_decision_is_on_record_over_the_engines(
     assert record.request == engines.request  # type: ignore[union-attr]
     assert DecisionRecord.objects.get(pk=engines.pk).outcome == "review"  # type: ignore[union-attr]
     actions = list(AuditEntry.objects.order_by("-sequence").values_list("action", "actor")[:2])
-    assert sorted(actions) == sorted([(f"decision.{outcome}", "mo"), (f"version.{state}", "mo")])
+    assert sorted(actions) == sorted(
+        [(f"decision.{outcome}", handle_of(moderator)), (f"version.{state}", handle_of(moderator))]
+    )
     assert NOTES not in json.dumps(list(AuditEntry.objects.values_list("data", flat=True)))
 
 
@@ -258,7 +261,7 @@ def test_what_waits_for_a_moderator_is_not_released_by_its_owner(held: Version, 
 def test_what_was_never_inspected_can_only_be_refused(ada: User, moderator: User) -> None:
     version = make_submitted(actor=ada)
     Version.objects.filter(pk=version.pk).update(scan_attempts=MAX_ATTEMPTS)
-    version_inspect(version_id=version.pk)
+    inspect_and_screen(version_id=version.pk)
     with pytest.raises(TransitionRefused, match="never came to its end"):
         _review(version, moderator)
     assert _state(version) == "in-review"

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from accounts.models import Namespace, User
 from accounts.services import member_add, organisation_create, user_register
 from config.environment import kept_secret
+from moderation.services.screening import version_screen_now
 from registry.models import Adapter
 from registry.services.inspection import version_inspect
 from registry.services.intake import intake
@@ -77,6 +78,7 @@ def _load(entry: dict[str, Any]) -> None:
         tags=entry["tags"],
     )
     version_inspect(version_id=version.pk)
+    version_screen_now(version_id=version.pk)
 
 
 def _declaration(entry: dict[str, Any]) -> Declaration:

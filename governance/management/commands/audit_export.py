@@ -3,15 +3,20 @@
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
+from django.db.models import QuerySet
 
 from governance.audit import entry_facts
+from governance.handles import actor_names
 from governance.management.base import DatabaseCommand
 from governance.models import AuditEntry
+
+BATCH = 2000
 
 
 class Command(DatabaseCommand):
@@ -19,6 +24,7 @@ class Command(DatabaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--output", type=Path, help="a file instead of standard output")
+        parser.add_argument("--names", action="store_true", help="add who acted, where it is still known")
         parser.add_argument("--from", dest="first", type=int, default=1, help="first sequence number")
         parser.add_argument("--to", dest="last", type=int, help="last sequence number")
 
@@ -27,21 +33,21 @@ class Command(DatabaseCommand):
         if options["last"]:
             entries = entries.filter(sequence__lte=options["last"])
         if options["output"]:
-            self._to_file(options["output"], entries.iterator(chunk_size=2000))
+            self._to_file(options["output"], _lines(entries, options["names"]))
         else:
-            _to_pipe(entries.iterator(chunk_size=2000))
+            _to_pipe(_lines(entries, options["names"]))
 
-    def _to_file(self, path: Path, entries: Iterable[AuditEntry]) -> None:
+    def _to_file(self, path: Path, lines: Iterable[str]) -> None:
         try:
             with path.open("w", encoding="utf-8") as file:
-                _write(file, entries)
+                file.writelines(lines)
         except OSError as error:
             raise CommandError(f"cannot write {path}: {error.strerror}") from error
 
 
-def _to_pipe(entries: Iterable[AuditEntry]) -> None:
+def _to_pipe(lines: Iterable[str]) -> None:
     try:
-        _write(sys.stdout, entries)
+        sys.stdout.writelines(lines)
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader has enough, as `head` has after ten lines. What is still buffered goes nowhere, or the interpreter
@@ -49,6 +55,15 @@ def _to_pipe(entries: Iterable[AuditEntry]) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _write(target: IO[str], entries: Iterable[AuditEntry]) -> None:
-    for entry in entries:
-        target.write(json.dumps({**entry_facts(entry), "hash": entry.hash}, ensure_ascii=False) + "\n")
+def _lines(entries: QuerySet[AuditEntry], names: bool) -> Iterator[str]:
+    """The hash covers all but itself and `actor_name`, which lies beside the chain."""
+    for batch in _batches(entries.iterator(chunk_size=BATCH)):
+        known = actor_names({entry.actor for entry in batch}) if names else {}
+        for entry in batch:
+            beside = {"actor_name": known.get(entry.actor)} if names else {}
+            yield json.dumps({**entry_facts(entry), "hash": entry.hash, **beside}, ensure_ascii=False) + "\n"
+
+
+def _batches(entries: Iterator[AuditEntry]) -> Iterator[list[AuditEntry]]:
+    while batch := list(islice(entries, BATCH)):
+        yield batch

@@ -8,6 +8,7 @@ from typing import Any
 from governance.policy.decisions import MISSING_FACT, NOTHING, Findings, Question, Reason
 from governance.policy.licences import Ruleset
 from governance.policy.requests import Component, Declarations, UseRequest
+from governance.policy.rules import screening
 from governance.policy.vocabulary import Outcome, Role
 
 UNKNOWN_FAMILY = "unknown"  # as the inspection says it
@@ -107,6 +108,8 @@ _DECLARATION_RULES: tuple[Callable[[Declarations], Findings], ...] = (
     not_a_duplicate,
     not_held_back,
     base_family_fits,
+    screening.screened,
+    screening.findings,
 )
 
 

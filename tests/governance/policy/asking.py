@@ -20,7 +20,11 @@ NOTHING_STANDS_AGAINST = ActorFacts(
 )
 NOTHING_STATED = ActorFacts()
 IN_ORDER = Declarations(
-    rights_affirmed=True, depicts_real_person=False, consent_ids=(), training_sources=("own photographs",)
+    rights_affirmed=True,
+    depicts_real_person=False,
+    consent_ids=(),
+    training_sources=("own photographs",),
+    screened=True,
 )
 
 

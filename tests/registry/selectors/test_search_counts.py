@@ -58,7 +58,7 @@ def ada() -> User:
 
 @pytest.fixture(params=["walk", "look up", "both", "led"])
 def any_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The ways to the first matches: walking alone, looking up all there are, or down to a place, or along one choice."""
+    """Ways to the first matches: walking alone, looking up all there are or down to a place, along one choice."""
     ways = {"walk": (10_000, 0, 0), "look up": (2, 0, 0), "both": (2, 10_000, 0), "led": (2, 0, 10_000)}
     walk, far, led = ways[request.param]
     for name, value in {"WALK": walk, "SHORT_WALK": walk, "SAMPLE": 3, "FAR": far, "OFTEN": 1, "LED": led}.items():

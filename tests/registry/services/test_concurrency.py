@@ -15,10 +15,9 @@ from inference.states import JobState
 from registry.models import Acceptance, Adapter, Version
 from registry.services.adapters import adapter_update
 from registry.services.delivery import gate_accept, gate_ask
-from registry.services.inspection import version_inspect
 from registry.services.ratings import adapter_rate
 from tests.factories.accounts import make_organisation, make_user
-from tests.factories.registry import make_submitted, make_version
+from tests.factories.registry import inspect_and_screen, make_submitted, make_version
 from tests.safetensors_bytes import lora_bytes
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -92,7 +91,7 @@ def test_inspections_of_one_adapter_and_downloads_of_it_do_not_meet_crosswise() 
     left = iter(waiting)
     bob = make_user("bob")
     wrong = _together(
-        lambda: version_inspect(version_id=next(left).pk),
+        lambda: inspect_and_screen(version_id=next(left).pk),
         lambda: _download(bob, version),
         lambda: _previews(version),
     )

@@ -10,11 +10,10 @@ import pytest
 
 from accounts.models import User
 from registry.models import Blob, Version
-from registry.services.inspection import version_inspect
 from registry.services.uploads import upload_path
 from registry.states import VersionState
 from tests.factories.accounts import make_organisation, make_user
-from tests.factories.registry import make_submitted, make_version, stored_file
+from tests.factories.registry import inspect_and_screen, make_submitted, make_version, stored_file
 from tests.safetensors_bytes import lora_bytes, safetensors_bytes
 
 pytestmark = pytest.mark.django_db
@@ -30,7 +29,7 @@ def _stored(version: Version) -> Version:
 
 
 def _inspected(version: Version) -> Version:
-    version_inspect(version_id=version.pk)
+    inspect_and_screen(version_id=version.pk)
     return _stored(version)
 
 

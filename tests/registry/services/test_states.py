@@ -8,6 +8,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
+from governance.handles import actor_names
 from governance.models import AuditEntry
 from registry.errors import TransitionRefused
 from registry.models import Adapter, Receipt, Revision, RevisionEntry, RightsStatement, TermsText, Version
@@ -113,7 +114,7 @@ def test_step_is_on_the_audit_log_with_who_took_it_and_why(version: Version) -> 
     version_transition(version=version, to=S.QUARANTINED, actor=mona, detail={"code": "report"})
     entry = AuditEntry.objects.order_by("-sequence").filter(action="version.quarantined").first()
     assert entry is not None
-    assert (entry.actor, entry.subject_id) == ("mona", str(version.pk))
+    assert (actor_names([entry.actor]), entry.subject_id) == ({entry.actor: "mona"}, str(version.pk))
     assert entry.data["from"] == "published"
     assert entry.data["code"] == "report"
 

@@ -8,10 +8,9 @@ from django.test import Client
 
 from accounts.models import User
 from registry.models import Adapter, Upload, Version
-from registry.services.inspection import version_inspect
 from registry.states import VersionState
 from tests.factories.accounts import make_organisation, make_user
-from tests.factories.registry import catalogue, declaration, make_upload, make_version
+from tests.factories.registry import catalogue, declaration, inspect_and_screen, make_upload, make_version
 from tests.safetensors_bytes import lora_bytes
 
 pytestmark = pytest.mark.django_db
@@ -69,7 +68,7 @@ def test_form_without_a_script_makes_a_version(client: Client, ada: User) -> Non
     assert version.state == VersionState.SCANNING
     assert (version.strength, version.trigger_words, version.preview_prompts) == (0.8, ["sks", "style"], ["a circle"])
     assert sorted(tag.name for tag in version.adapter.tags.all()) == ["blue", "red"]
-    version_inspect(version_id=version.pk)
+    inspect_and_screen(version_id=version.pk)
     assert client.get(response["Location"]).status_code == 200
     assert Version.objects.get().state == VersionState.PUBLISHED
 
@@ -158,7 +157,7 @@ def test_new_version_of_a_strangers_adapter_cannot_be_prepared(client: Client, a
 def test_refused_file_is_explained_on_its_page(client: Client, ada: User) -> None:
     client.post(UPLOAD, _form(ada, file=_file(b"PK\x03\x04" + bytes(100), "model.safetensors")))
     version = Version.objects.get()
-    version_inspect(version_id=version.pk)
+    inspect_and_screen(version_id=version.pk)
     page = client.get("/ada/style/v/1").content.decode()
     detail = Version.objects.get().state_detail
     for part in ("what", "why", "remedy"):

@@ -1,0 +1,129 @@
+"""Forms of the moderators' case pages."""
+
+from typing import Any
+
+from django import forms
+
+from accounts.models import User
+from moderation.models import Case, CaseEvidence, CaseKind, Ground, Macro
+from moderation.selectors.cases import QueueQuery
+from moderation.selectors.verdicts import RESTRICTING, Verdict, verdict_labels
+from moderation.services.decisions import Deed
+
+
+def _area(rows: int) -> forms.Textarea:
+    return forms.Textarea(attrs={"rows": rows})
+
+
+class QueueForm(forms.Form):
+    """What of the queue is shown; whatever is not known shows all."""
+
+    kind = forms.ChoiceField(choices=[("", "All kinds"), *CaseKind.choices], required=False)
+    whose = forms.ChoiceField(choices=[("", "Everybody's"), ("mine", "Mine"), ("free", "Nobody's")], required=False)
+    late = forms.BooleanField(label="Overdue only", required=False)
+
+    def query(self) -> QueueQuery:
+        self.is_valid()
+        known = {name: value for name, value in self.cleaned_data.items() if value}
+        return QueueQuery(**known)
+
+
+class DecisionForm(forms.Form):
+    """A decision with the reasoning that those concerned read, and notes that they do not."""
+
+    revision = forms.IntegerField(widget=forms.HiddenInput)
+    verdict = forms.ChoiceField(widget=forms.RadioSelect, label="Decision")
+    public_reasoning = forms.CharField(
+        widget=_area(4),
+        max_length=4000,
+        label="Reasoning for those concerned",
+        help_text="Sent to the uploader and to who reported it. Name nobody who need not be named.",
+    )
+    facts = forms.CharField(
+        widget=_area(2),
+        max_length=4000,
+        required=False,
+        label="Facts that a restriction rests on",
+        help_text="For the statement of reasons. The summary of the case stands there otherwise.",
+    )
+    ground = forms.ChoiceField(choices=Ground.choices, initial=Ground.TERMS, label="Ground of a restriction")
+    ground_text = forms.CharField(
+        max_length=500, required=False, label="Provision, clause or rule", help_text="As “Licence §4(b)”, “Terms 3.2”."
+    )
+    private_notes = forms.CharField(widget=_area(3), max_length=4000, required=False, label="Notes for moderators only")
+    strike = forms.BooleanField(required=False, label="Give the uploader a strike")
+    block_copies = forms.BooleanField(required=False, label="Block copies: its files, tensors and previews")
+    block_evidence = forms.ModelMultipleChoiceField(
+        queryset=CaseEvidence.objects.none(),
+        required=False,
+        label="Block copies of these pictures of the evidence too",
+        widget=forms.CheckboxSelectMultiple,
+        to_field_name="public_id",
+    )
+
+    def __init__(self, *args: Any, case: Case, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["revision"].initial = case.revision
+        self.fields["verdict"].choices = verdict_labels(case, case.version)  # type: ignore[attr-defined]
+        pictures = case.evidence.filter(content_type__startswith="image/")
+        self.fields["block_evidence"].queryset = pictures  # type: ignore[attr-defined]
+        self.fields["block_copies"].initial = case.kind in {CaseKind.INTIMATE, CaseKind.MINORS}
+        if not pictures:
+            del self.fields["block_evidence"]
+
+    def deed(self) -> Deed:
+        data = self.cleaned_data
+        verdict = Verdict(data["verdict"])
+        removing = verdict in RESTRICTING - {Verdict.QUARANTINE}
+        return Deed(
+            verdict=verdict,
+            public_reasoning=data["public_reasoning"],
+            private_notes=data["private_notes"],
+            facts=data["facts"],
+            ground=Ground(data["ground"]),
+            ground_text=data["ground_text"],
+            strike=data["strike"] and removing,
+            block_copies=data["block_copies"] and removing,
+            block_evidence=tuple(data.get("block_evidence") or ()),
+        )
+
+
+class NoteForm(forms.Form):
+    text = forms.CharField(label="Note", widget=_area(3), max_length=4000)
+
+
+class EscalateForm(forms.Form):
+    reason = forms.CharField(label="Why it is urgent, or beyond you", widget=_area(2), max_length=1000)
+
+
+class ContactForm(forms.Form):
+    reason = forms.CharField(
+        label="Why you need to know who sent it", max_length=500, help_text="Goes on record with your name."
+    )
+
+
+class AssignForm(forms.Form):
+    assignee = forms.ModelChoiceField(
+        queryset=User.objects.none(), required=False, empty_label="Nobody in particular", to_field_name="username"
+    )
+
+    def __init__(self, *args: Any, moderators: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["assignee"].queryset = moderators  # type: ignore[attr-defined]
+        self.fields["assignee"].label_from_instance = lambda user: user.username  # type: ignore[attr-defined]
+
+
+class EvidenceForm(forms.Form):
+    file = forms.FileField(label="File")
+
+
+class MacroForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
+    verdict = forms.ChoiceField(
+        choices=[("", "Any decision"), *((verdict.value, verdict.value) for verdict in Verdict)], required=False
+    )
+
+    class Meta:
+        model = Macro
+        fields = ["title", "kind", "verdict", "public_reasoning", "private_notes"]
+        widgets = {"public_reasoning": _area(4), "private_notes": _area(2)}
+        labels = {"kind": "Kind of case", "public_reasoning": "Reasoning", "private_notes": "Notes for moderators"}

@@ -1,0 +1,1 @@
+"""Matching cores of moderation: pure functions over pictures, names, faces, weights and marks."""

@@ -1,0 +1,101 @@
+"""What moderation does on news: one line per handler."""
+
+from typing import Any
+
+from django.dispatch import receiver
+
+from moderation.signals import (
+    enrolment_picture_received,
+    export_queued,
+    letter_written,
+    mail_queued,
+    optout_import_queued,
+    optout_mail_due,
+    optout_picture_received,
+    optout_works_changed,
+    recall_issued,
+    screening_queued,
+    webhook_queued,
+)
+from moderation.tasks import (
+    build_optout_index,
+    deliver_recall,
+    make_export,
+    open_case,
+    prepare_optout_picture,
+    queue_screening,
+    read_enrolment_picture,
+    run_optout_import,
+    run_screening,
+    send_letter,
+    send_mail,
+    send_optout_mail,
+    send_webhook,
+)
+from registry.signals import pictures_added, version_held, version_inspected
+
+
+@receiver(recall_issued)
+def deliver_issued(recall_id: int, **_: Any) -> None:
+    deliver_recall.delay(recall_id)
+
+
+@receiver(mail_queued)
+def send_queued_mail(mail_id: int, **_: Any) -> None:
+    send_mail.delay(mail_id)
+
+
+@receiver(webhook_queued)
+def send_queued_webhook(delivery_id: int, **_: Any) -> None:
+    send_webhook.delay(delivery_id)
+
+
+@receiver(letter_written)
+def send_written(letter_id: int, **_: Any) -> None:
+    send_letter.delay(letter_id)
+
+
+@receiver(enrolment_picture_received)
+def read_received(picture_id: int, **_: Any) -> None:
+    read_enrolment_picture.delay(picture_id)
+
+
+@receiver(optout_mail_due)
+def send_due_optout_mail(holder_id: int, **_: Any) -> None:
+    send_optout_mail.delay(holder_id)
+
+
+@receiver(optout_picture_received)
+def prepare_received(picture_id: str, **_: Any) -> None:
+    prepare_optout_picture.delay(picture_id)
+
+
+@receiver(optout_import_queued)
+def run_queued_import(import_id: int, **_: Any) -> None:
+    run_optout_import.delay(import_id)
+
+
+@receiver(optout_works_changed)
+def index_changed_works(**_: Any) -> None:
+    build_optout_index.delay()
+
+
+@receiver(version_inspected)
+@receiver(pictures_added)
+def screen_changed(version_id: int, **_: Any) -> None:
+    queue_screening.delay(version_id)
+
+
+@receiver(screening_queued)
+def run_queued(screening_id: str, **_: Any) -> None:
+    run_screening.delay(screening_id)
+
+
+@receiver(version_held)
+def open_held(version_id: int, **_: Any) -> None:
+    open_case.delay(version_id)
+
+
+@receiver(export_queued)
+def make_queued_export(export_id: int, **_: Any) -> None:
+    make_export.delay(export_id)

@@ -1,0 +1,41 @@
+"""Pictures side by side: what the screening found in a version's pictures, and what it resembles."""
+
+from dataclasses import dataclass
+
+from moderation.models import Block, Case, PictureMatch, Screening, WorkFeatures
+
+NO_PICTURE = "identity"  # of a protected likeness no picture is kept, only what compares it
+
+
+@dataclass(frozen=True)
+class Match:
+    """Two pictures by the keys under which the case opens them; `right` is empty where there is none to be shown."""
+
+    left: str
+    right: str
+    caption: str
+    score: str
+    against: str
+
+
+def matches_of(case: Case) -> list[Match]:
+    """What a moderator compares by eye: the matches of the latest screening of each round."""
+    latest: dict[str, Screening] = {}
+    for screening in case.version.screenings.order_by("created_at"):
+        latest[screening.round] = screening
+    rows = PictureMatch.objects.filter(check_row__screening__in=latest.values()).order_by("pk")
+    return [_match(row) for row in rows]
+
+
+def _match(row: PictureMatch) -> Match:
+    kind, _, name = row.against.partition(":")
+    right = row.against if _has_picture(kind, name) else ""
+    return Match(row.picture, right, row.caption, row.score, kind)
+
+
+def _has_picture(kind: str, name: str) -> bool:
+    if kind == "work":
+        return WorkFeatures.objects.filter(entry__public_id=name, thumbnail_sealed__isnull=False).exists()
+    if kind == "block":
+        return Block.objects.filter(pk=name).exclude(source="").exists()
+    return False

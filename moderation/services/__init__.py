@@ -1,0 +1,1 @@
+"""What moderation writes, one module per noun."""
