@@ -39,9 +39,9 @@ RESERVED = frozenset(
     "about account accounts admin administrator api appeals auth browse cases consent datasets decisions "
     "discussions docs favicon.ico files generate healthz help home images inference jobs legal licences licenses "
     "likeness login logout may-i media merge metrics models moderation moderator new official opt-out orgs "
-    "password-change previews privacy problems receipts registry report reports robots.txt search security "
+    "password-change pictures previews privacy problems receipts registry report reports robots.txt search security "
     "settings sign-in sign-out sign-up signup spaces static status support system terms tokens training "
-    "transparency try upload uploads user users v1 well-known webhooks www".split()
+    "transparency transparency.csv try upload uploads user users v1 well-known webhooks www".split()
 )
 TOKEN_PREFIX = "reg_"  # noqa: S105 (a marker that secret scanners can look for)
 ALPHABET = string.digits + string.ascii_letters

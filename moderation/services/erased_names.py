@@ -25,6 +25,7 @@ from registry.models import Acceptance, Receipt, TermsText
 
 GROUND = "erasure"
 CHUNK = 500  # rows in memory
+SHORTEST = 20  # characters: shorter columns hold codes
 # Keys of JSON values that hold a username and nothing else; the key, and column, that holds addresses of adapters.
 HOLDERS = frozenset({"asserted_by", "moderator", "assignee", "user", "recipient", "owner", "creator"})
 ADDRESSES = "adapters"
@@ -33,6 +34,8 @@ KEPT = {
     "governance.auditentry": "the chain; new entries hold handles, old ones are part of what was signed",
     "registry.termstext": "contracts of other people: see terms_redact",
     "registry.receipt": "documents of other people: see receipts_redact",
+    "moderation.optoutentry": "what people opted out, in their words; also millions of rows of lists",
+    "moderation.optoutclaim": "names of the things in other people's lists",
     "accounts.user": "changed by accounts.erasure",
     "accounts.namespace": "changed by accounts.erasure",
     "sessions.session": "holds ids, and ends with the password",
@@ -96,30 +99,38 @@ def names_redact(*, renaming: Renaming, actor: User | None, subject: tuple[str, 
 
 
 def _changes(model: type[Model], renaming: Renaming) -> Iterable[Redaction]:
-    columns = [column for column in model._meta.concrete_fields if _is_text(column) and not column.primary_key]
-    if not columns:
+    names = [column.attname for column in _columns(model)]
+    if not names:
         return
-    rows = model._default_manager.filter(pk__in=_mentioning(model, renaming))
-    for row in rows.iterator(chunk_size=CHUNK):
-        names = [column.attname for column in columns]
+    for row in model._default_manager.filter(pk__in=_mentioning(model, renaming)).iterator(chunk_size=CHUNK):
         after = {name: renaming.value(getattr(row, name), name if name == ADDRESSES else "") for name in names}
         values = {name: value for name, value in after.items() if value != getattr(row, name)}
         if values:
             yield Redaction(row, values)
 
 
-def _is_text(column: Any) -> bool:
-    return isinstance(column, CharField | TextField | JSONField | ArrayField) and column.attname not in MACHINES
+def _columns(model: type[Model]) -> list[Any]:
+    """Columns that a name can stand in: not the keys, nor those that a choice or a short code fills."""
+    return [
+        column
+        for column in model._meta.concrete_fields
+        if isinstance(column, CharField | TextField | JSONField | ArrayField)
+        and not (column.primary_key or column.choices or column.attname in MACHINES)
+        and (column.max_length or SHORTEST) >= SHORTEST
+    ]
 
 
 def _mentioning(model: type[Model], renaming: Renaming) -> list[Any]:
     """Primary keys of rows whose text may have to change: a few too many, for the words themselves decide."""
-    table, key = model._meta.db_table, model._meta.pk.column
+    text = ", ".join(f'"{column.column}"::text' for column in _columns(model))
     name = renaming.username
     wanted = [_anywhere(f"{name}/"), _anywhere(f'"{name}"'), _anywhere(f"({name})"), _anywhere(renaming.email)]
+    # Names of tables and columns come from the models, never from anybody.
+    query = (
+        f'SELECT "{model._meta.pk.column}" FROM "{model._meta.db_table}" WHERE concat_ws(\' \', {text}) ILIKE ANY (%s)'
+    )
     with connection.cursor() as cursor:
-        # Names of tables and columns come from the models, never from anybody.
-        cursor.execute(f'SELECT "{key}" FROM "{table}" AS t WHERE t::text ILIKE ANY (%s)', [wanted])
+        cursor.execute(query, [wanted])
         return [row[0] for row in cursor.fetchall()]
 
 

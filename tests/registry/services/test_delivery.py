@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from governance.errors import GovernanceRefused
+from governance.handles import handle_of
 from governance.models import AuditEntry, DecisionRecord
 from governance.policy import Outcome, Use
 from governance.signing import receipt_valid
@@ -63,7 +64,7 @@ def test_refusal_is_on_record_although_it_is_raised(bob: User) -> None:
     assert record == refused.value.record
     assert record.outcome == Outcome.DENY
     assert record.reasons
-    assert AuditEntry.objects.filter(action="decision.deny", actor="bob").exists()
+    assert AuditEntry.objects.filter(action="decision.deny", actor=handle_of(bob)).exists()
     assert not Acceptance.objects.exists()
 
 
@@ -143,7 +144,7 @@ def test_every_passed_gate_counts_and_gives_a_receipt_of_its_own(version: Versio
     receipts = {_accepted(bob, version).pk for _ in range(3)}
     assert len(receipts) == 3
     assert Adapter.objects.get().download_count == 3
-    assert AuditEntry.objects.filter(action="gate.accepted", actor="bob").count() == 3
+    assert AuditEntry.objects.filter(action="gate.accepted", actor=handle_of(bob)).count() == 3
 
 
 @pytest.mark.parametrize("state", ["quarantined", "withdrawn", "taken-down", "in-review"])

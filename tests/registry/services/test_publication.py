@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
+from governance.handles import handle_of
 from governance.models import AuditEntry, DecisionRecord
 from governance.services import actor_profile_update
 from registry.errors import TransitionRefused
@@ -68,7 +69,7 @@ def test_answer_and_another_check_publish(ada: User) -> None:
     assert now.state == VersionState.PUBLISHED
     assert now.decision.outcome == "allow"
     assert now.decision_id != version.decision_id
-    assert AuditEntry.objects.filter(action="version.rechecked", actor="ada").count() == 1
+    assert AuditEntry.objects.filter(action="version.rechecked", actor=handle_of(ada)).count() == 1
     version_recheck(version=version, actor=ada)  # asked twice
     assert DecisionRecord.objects.filter(action="publish").count() == 2
 
