@@ -20,6 +20,10 @@ FULL = {
     "download": [[]],
     "decisions": [[]],
     "faces": [[]],
+    "names": [[]],
+    "pictures": [[]],
+    "optout": [["--hashes", "1000000"]],
+    "fingerprints": [[]],
 }
 QUICK = {
     "inspection": [["--sizes", "10", "--repeat", "3"]],
@@ -27,6 +31,10 @@ QUICK = {
     "download": [["--sizes", "1", "--seconds", "1", "--repeat", "1"]],
     "decisions": [["--requests", "5000", "--repeat", "1"]],
     "faces": [["--changed", "2"]],
+    "names": [["--names", "2000", "--megabytes", "0.1", "--repeat", "1"]],
+    "pictures": [["--drawn", "3", "--others", "5", "--strangers", "20", "--hashes", "20000"]],
+    "optout": [["--hashes", "2000", "--queries", "5"]],
+    "fingerprints": [["--entries", "5000", "--searches", "5", "--others", "2"]],
 }
 
 

@@ -10,8 +10,6 @@ from contextlib import nullcontext
 from config import postgres
 from config.environment import PROJECT, data_dir
 
-PURE_CORES = ["governance/policy", "registry/artifacts", "inference/engine"]
-
 CHECKS: list[tuple[str, list[str], dict[str, str]]] = [
     ("format", ["ruff", "format", "--check", "."], {}),
     ("lint", ["ruff", "check", "."], {}),

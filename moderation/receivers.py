@@ -27,12 +27,13 @@ from moderation.tasks import (
     read_enrolment_picture,
     run_optout_import,
     run_screening,
+    screen_described,
     send_letter,
     send_mail,
     send_optout_mail,
     send_webhook,
 )
-from registry.signals import pictures_added, version_held, version_inspected
+from registry.signals import adapter_described, pictures_added, version_held, version_inspected
 
 
 @receiver(recall_issued)
@@ -84,6 +85,11 @@ def index_changed_works(**_: Any) -> None:
 @receiver(pictures_added)
 def screen_changed(version_id: int, **_: Any) -> None:
     queue_screening.delay(version_id)
+
+
+@receiver(adapter_described)
+def screen_words(adapter_id: int, **_: Any) -> None:
+    screen_described.delay(adapter_id)
 
 
 @receiver(screening_queued)

@@ -30,6 +30,7 @@ from moderation.services.post import letter_send, letters_due
 from moderation.services.queueing import (
     screening_of,
     screenings_due,
+    versions_described_anew,
     versions_unscreened,
     versions_with_new_pictures,
 )
@@ -241,6 +242,19 @@ def run_screening(screening_id: str) -> None:
     from moderation.services.screening import screening_run
 
     screening_run(screening_id=screening_id)
+
+
+@shared_task(autoretry_for=(OperationalError,), retry_backoff=True, max_retries=5, soft_time_limit=50, time_limit=60)
+def screen_described(adapter_id: int) -> None:
+    for version in versions_described_anew(adapter=adapter_id):
+        screening_of(version=version)
+
+
+@shared_task(soft_time_limit=50, time_limit=60)
+def sweep_described() -> None:
+    """Queue the checks of what was described anew while the news of it was lost; the search is a long one."""
+    for version in versions_described_anew():
+        screening_of(version=version)
 
 
 @shared_task(soft_time_limit=50, time_limit=60)

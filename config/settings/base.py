@@ -207,6 +207,7 @@ CELERY_BEAT_SCHEDULE = {
     "uploads": {"task": "registry.tasks.sweep_uploads", "schedule": 600.0},
     "previews": {"task": "inference.tasks.sweep_previews", "schedule": 20.0},
     "screenings": {"task": "moderation.tasks.sweep_screenings", "schedule": 20.0},
+    "descriptions": {"task": "moderation.tasks.sweep_described", "schedule": 3600.0},
     "consents": {"task": "moderation.tasks.expire_consents", "schedule": 60.0},
     "recalls": {"task": "moderation.tasks.deliver_recalls", "schedule": 60.0},
     "optout": {"task": "moderation.tasks.sweep_optout", "schedule": 60.0},
@@ -315,7 +316,8 @@ CONSENT_ANSWER_TIME = timedelta(days=env.number("CONSENT_ANSWER_DAYS", 30))
 CONSENT_ASKS_A_DAY = env.number("CONSENT_ASKS_A_DAY", 20)  # by one person
 CONSENT_LETTERS_A_DAY = env.number("CONSENT_LETTERS_A_DAY", 5)  # to one mailbox, whoever asks
 OUTBOX_LEASE = timedelta(seconds=env.number("OUTBOX_LEASE_SECONDS", 120))  # longer than a send may take
-# Networks inside which webhooks may reach although they are not public: 10.20.0.0/16,fd00::/8. Plain http goes there only.
+# Networks inside which webhooks may reach although they are not public, such as 10.20.0.0/16,fd00::/8. Plain http goes
+# there only.
 WEBHOOK_NETWORKS = env.words("WEBHOOK_NETWORKS")
 WEBHOOK_CA_FILE = env.text("WEBHOOK_CA_FILE")  # certificates that receivers' are checked against; empty: the system's
 

@@ -9,17 +9,11 @@ from django.core.files.uploadedfile import UploadedFile
 
 from moderation.addresses import AddressRefused
 from moderation.models import EntryKind
-from moderation.optout_pictures import (
-    BYTES_MAX,
-    BYTES_TOGETHER,
-    PIXELS_TOGETHER,
-    CheckedPicture,
-    PictureRefused,
-    picture_check,
-)
+from moderation.optout_pictures import BYTES_TOGETHER, PIXELS_TOGETHER, CheckedPicture, picture_check
 from moderation.optout_things import HashRefused, NameRefused, Thing, address_thing_read, hash_read, name_read
 from moderation.services.optout import THINGS_MAX, Submission
 from moderation.services.optout_rulings import Verdict
+from registry.pictures import BYTES_MAX, PictureRefused
 
 LINES = forms.Textarea(attrs={"rows": 3})
 ERRORS_SHOWN = 10

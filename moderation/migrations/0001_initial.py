@@ -10,1127 +10,2485 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0003_retired_names'),
-        ('governance', '0003_personal_data'),
-        ('registry', '0008_redaction'),
+        ("accounts", "0003_retired_names"),
+        ("governance", "0003_personal_data"),
+        ("registry", "0008_redaction"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Macro',
+            name="Macro",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('title', models.CharField(max_length=80, unique=True)),
-                ('kind', models.CharField(blank=True, choices=[('publication', 'Publication'), ('rights', 'Rights infringement'), ('likeness', 'Likeness of a person'), ('intimate', 'Intimate imagery'), ('minors', 'Sexual content involving minors'), ('licence', 'Licence violation'), ('illegal', 'Other illegal content'), ('spam', 'Spam'), ('quality', 'Quality'), ('consent', 'Consent expired or revoked'), ('opt-out', 'Opt-out'), ('copy', 'Copy of something removed'), ('emergency', 'Emergency hold'), ('appeal', 'Appeal')], max_length=12)),
-                ('verdict', models.CharField(blank=True, max_length=16)),
-                ('public_reasoning', models.TextField(max_length=4000)),
-                ('private_notes', models.TextField(blank=True, max_length=4000)),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("title", models.CharField(max_length=80, unique=True)),
+                (
+                    "kind",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("publication", "Publication"),
+                            ("rights", "Rights infringement"),
+                            ("likeness", "Likeness of a person"),
+                            ("intimate", "Intimate imagery"),
+                            ("minors", "Sexual content involving minors"),
+                            ("licence", "Licence violation"),
+                            ("illegal", "Other illegal content"),
+                            ("spam", "Spam"),
+                            ("quality", "Quality"),
+                            ("consent", "Consent expired or revoked"),
+                            ("opt-out", "Opt-out"),
+                            ("copy", "Copy of something removed"),
+                            ("emergency", "Emergency hold"),
+                            ("appeal", "Appeal"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                ("verdict", models.CharField(blank=True, max_length=16)),
+                ("public_reasoning", models.TextField(max_length=4000)),
+                ("private_notes", models.TextField(blank=True, max_length=4000)),
+                ("updated_at", models.DateTimeField(default=django.utils.timezone.now)),
             ],
             options={
-                'ordering': ['title'],
+                "ordering": ["title"],
             },
         ),
         migrations.CreateModel(
-            name='OptOutIndexBuild',
+            name="OptOutIndexBuild",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('hashes_upto', models.BigIntegerField()),
-                ('features_upto', models.BigIntegerField()),
-                ('built_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ("hashes_upto", models.BigIntegerField()),
+                ("features_upto", models.BigIntegerField()),
+                ("built_at", models.DateTimeField(default=django.utils.timezone.now)),
             ],
             options={
-                'ordering': ['-built_at'],
+                "ordering": ["-built_at"],
             },
         ),
         migrations.CreateModel(
-            name='OptOutList',
+            name="OptOutList",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=80, unique=True)),
-                ('url', models.CharField(blank=True, max_length=1000)),
-                ('etag', models.CharField(blank=True, max_length=300)),
-                ('last_modified', models.CharField(blank=True, max_length=100)),
-                ('sha256', models.CharField(blank=True, max_length=64)),
-                ('checked_at', models.DateTimeField(blank=True, null=True)),
-                ('applied_at', models.DateTimeField(blank=True, null=True)),
-                ('failed_at', models.DateTimeField(blank=True, null=True)),
-                ('failure', models.CharField(blank=True, max_length=500)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=80, unique=True)),
+                ("url", models.CharField(blank=True, max_length=1000)),
+                ("etag", models.CharField(blank=True, max_length=300)),
+                ("last_modified", models.CharField(blank=True, max_length=100)),
+                ("sha256", models.CharField(blank=True, max_length=64)),
+                ("checked_at", models.DateTimeField(blank=True, null=True)),
+                ("applied_at", models.DateTimeField(blank=True, null=True)),
+                ("failed_at", models.DateTimeField(blank=True, null=True)),
+                ("failure", models.CharField(blank=True, max_length=500)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='OptOutRevision',
+            name="OptOutRevision",
             fields=[
-                ('kind', models.CharField(max_length=4, primary_key=True, serialize=False)),
-                ('mark', models.UUIDField(default=uuid.uuid4)),
+                ("kind", models.CharField(max_length=4, primary_key=True, serialize=False)),
+                ("mark", models.UUIDField(default=uuid.uuid4)),
             ],
         ),
         migrations.CreateModel(
-            name='PrivacyLink',
+            name="PrivacyLink",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('email_sealed', models.BinaryField()),
-                ('email_digest', models.CharField(db_index=True, max_length=64)),
-                ('digest', models.CharField(max_length=64, unique=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('expires_at', models.DateTimeField()),
-                ('opened_at', models.DateTimeField(blank=True, null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ("email_sealed", models.BinaryField()),
+                ("email_digest", models.CharField(db_index=True, max_length=64)),
+                ("digest", models.CharField(max_length=64, unique=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("expires_at", models.DateTimeField()),
+                ("opened_at", models.DateTimeField(blank=True, null=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Subject',
+            name="Subject",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('email_sealed', models.BinaryField()),
-                ('email_digest', models.CharField(max_length=64, unique=True)),
-                ('declines_requests', models.BooleanField(default=False)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('erased_at', models.DateTimeField(blank=True, null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ("email_sealed", models.BinaryField()),
+                ("email_digest", models.CharField(max_length=64, unique=True)),
+                ("declines_requests", models.BooleanField(default=False)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("erased_at", models.DateTimeField(blank=True, null=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Case',
+            name="Case",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('kind', models.CharField(choices=[('publication', 'Publication'), ('rights', 'Rights infringement'), ('likeness', 'Likeness of a person'), ('intimate', 'Intimate imagery'), ('minors', 'Sexual content involving minors'), ('licence', 'Licence violation'), ('illegal', 'Other illegal content'), ('spam', 'Spam'), ('quality', 'Quality'), ('consent', 'Consent expired or revoked'), ('opt-out', 'Opt-out'), ('copy', 'Copy of something removed'), ('emergency', 'Emergency hold'), ('appeal', 'Appeal')], max_length=12)),
-                ('source', models.CharField(choices=[('screening', 'the checks'), ('report', 'a report'), ('system', 'the house'), ('moderator', 'a moderator'), ('appeal', 'an appeal')], max_length=10)),
-                ('severity', models.PositiveSmallIntegerField(choices=[(1, 'low'), (2, 'normal'), (3, 'high'), (4, 'urgent')], default=2)),
-                ('status', models.CharField(choices=[('open', 'open'), ('waiting', 'waits for information'), ('decided', 'decided')], default='open', max_length=8)),
-                ('summary', models.CharField(max_length=500)),
-                ('details', models.JSONField(blank=True, default=dict)),
-                ('opened_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('due_at', models.DateTimeField()),
-                ('escalation', models.PositiveSmallIntegerField(default=0)),
-                ('revision', models.PositiveIntegerField(default=1)),
-                ('claimed_until', models.DateTimeField(blank=True, null=True)),
-                ('outcome', models.CharField(blank=True, choices=[('approve', 'published'), ('dismiss', 'nothing to do'), ('refuse', 'refused'), ('take-down', 'taken down'), ('moot', 'moot'), ('settled', 'settled by another case')], max_length=9)),
-                ('decided_at', models.DateTimeField(blank=True, null=True)),
-                ('assignee', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('barred', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('claimed_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('decided_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('decision', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='governance.decisionrecord')),
-                ('settled_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='settles', to='moderation.case')),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='cases', to='registry.version')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("publication", "Publication"),
+                            ("rights", "Rights infringement"),
+                            ("likeness", "Likeness of a person"),
+                            ("intimate", "Intimate imagery"),
+                            ("minors", "Sexual content involving minors"),
+                            ("licence", "Licence violation"),
+                            ("illegal", "Other illegal content"),
+                            ("spam", "Spam"),
+                            ("quality", "Quality"),
+                            ("consent", "Consent expired or revoked"),
+                            ("opt-out", "Opt-out"),
+                            ("copy", "Copy of something removed"),
+                            ("emergency", "Emergency hold"),
+                            ("appeal", "Appeal"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "source",
+                    models.CharField(
+                        choices=[
+                            ("screening", "the checks"),
+                            ("report", "a report"),
+                            ("system", "the house"),
+                            ("moderator", "a moderator"),
+                            ("appeal", "an appeal"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "severity",
+                    models.PositiveSmallIntegerField(
+                        choices=[(1, "low"), (2, "normal"), (3, "high"), (4, "urgent")], default=2
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("open", "open"), ("waiting", "waits for information"), ("decided", "decided")],
+                        default="open",
+                        max_length=8,
+                    ),
+                ),
+                ("summary", models.CharField(max_length=500)),
+                ("details", models.JSONField(blank=True, default=dict)),
+                ("opened_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("due_at", models.DateTimeField()),
+                ("escalation", models.PositiveSmallIntegerField(default=0)),
+                ("revision", models.PositiveIntegerField(default=1)),
+                ("claimed_until", models.DateTimeField(blank=True, null=True)),
+                (
+                    "outcome",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("approve", "published"),
+                            ("dismiss", "nothing to do"),
+                            ("refuse", "refused"),
+                            ("take-down", "taken down"),
+                            ("moot", "moot"),
+                            ("settled", "settled by another case"),
+                        ],
+                        max_length=9,
+                    ),
+                ),
+                ("decided_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "assignee",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "barred",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "claimed_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "decided_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "decision",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="governance.decisionrecord",
+                    ),
+                ),
+                (
+                    "settled_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="settles",
+                        to="moderation.case",
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="cases", to="registry.version"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['due_at', 'pk'],
+                "ordering": ["due_at", "pk"],
             },
         ),
         migrations.CreateModel(
-            name='Block',
+            name="Block",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('kind', models.CharField(choices=[('sha256', 'file'), ('tensors', 'tensors'), ('picture', 'picture')], max_length=8)),
-                ('value', models.CharField(max_length=64)),
-                ('features', models.BinaryField(blank=True)),
-                ('source', models.CharField(blank=True, max_length=60)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('lifted_at', models.DateTimeField(blank=True, null=True)),
-                ('version', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='blocks', to='registry.version')),
-                ('case', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='blocks', to='moderation.case')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("sha256", "file"), ("tensors", "tensors"), ("picture", "picture")], max_length=8
+                    ),
+                ),
+                ("value", models.CharField(max_length=64)),
+                ("features", models.BinaryField(blank=True)),
+                ("source", models.CharField(blank=True, max_length=60)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("lifted_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "version",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="blocks",
+                        to="registry.version",
+                    ),
+                ),
+                (
+                    "case",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="blocks", to="moderation.case"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='CaseEvent',
+            name="CaseEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('kind', models.CharField(choices=[('opened', 'opened'), ('added', 'found again'), ('reported', 'reported'), ('retracted', 'report taken back'), ('claimed', 'taken up'), ('released', 'put back'), ('assigned', 'assigned'), ('note', 'note'), ('evidence', 'evidence added'), ('viewed', 'evidence viewed'), ('contact', 'contact shown'), ('asked', 'asked for information'), ('answered', 'information given'), ('held', 'quarantined'), ('escalated', 'escalated'), ('decided', 'decided'), ('appealed', 'appealed')], max_length=10)),
-                ('text', models.TextField(blank=True, max_length=4000)),
-                ('data', models.JSONField(blank=True, default=dict)),
-                ('actor', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('case', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='moderation.case')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("opened", "opened"),
+                            ("added", "found again"),
+                            ("reported", "reported"),
+                            ("retracted", "report taken back"),
+                            ("claimed", "taken up"),
+                            ("released", "put back"),
+                            ("assigned", "assigned"),
+                            ("note", "note"),
+                            ("evidence", "evidence added"),
+                            ("viewed", "evidence viewed"),
+                            ("contact", "contact shown"),
+                            ("asked", "asked for information"),
+                            ("answered", "information given"),
+                            ("held", "quarantined"),
+                            ("escalated", "escalated"),
+                            ("decided", "decided"),
+                            ("appealed", "appealed"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("text", models.TextField(blank=True, max_length=4000)),
+                ("data", models.JSONField(blank=True, default=dict)),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "case",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="events", to="moderation.case"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['at', 'pk'],
+                "ordering": ["at", "pk"],
             },
         ),
         migrations.CreateModel(
-            name='CaseEvidence',
+            name="CaseEvidence",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('storage_key', models.CharField(max_length=300)),
-                ('name', models.CharField(max_length=200)),
-                ('content_type', models.CharField(max_length=100)),
-                ('size', models.PositiveIntegerField()),
-                ('sha256', models.CharField(max_length=64)),
-                ('added_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('added_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('case', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='evidence', to='moderation.case')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ("storage_key", models.CharField(max_length=300)),
+                ("name", models.CharField(max_length=200)),
+                ("content_type", models.CharField(max_length=100)),
+                ("size", models.PositiveIntegerField()),
+                ("sha256", models.CharField(max_length=64)),
+                ("added_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "added_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "case",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="evidence", to="moderation.case"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['added_at', 'pk'],
+                "ordering": ["added_at", "pk"],
             },
         ),
         migrations.CreateModel(
-            name='Consent',
+            name="Consent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('kind', models.CharField(choices=[('person', 'a person, for their likeness'), ('artist', 'an artist, for a body of work')], max_length=6)),
-                ('details_sealed', models.BinaryField()),
-                ('asked_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('asked', models.JSONField()),
-                ('answer_by', models.DateTimeField()),
-                ('state', models.CharField(default=moderation.consent_terms.ConsentState['ASKED'], max_length=9)),
-                ('scopes', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=14), size=None)),
-                ('adapters', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=101), blank=True, default=list, size=None)),
-                ('territories', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=2), blank=True, default=list, size=None)),
-                ('valid_from', models.DateTimeField(blank=True, null=True)),
-                ('valid_until', models.DateTimeField(blank=True, null=True)),
-                ('answered_at', models.DateTimeField(blank=True, null=True)),
-                ('ended_at', models.DateTimeField(blank=True, null=True)),
-                ('end_reason', models.CharField(blank=True, max_length=7)),
-                ('verification', models.CharField(default=moderation.consent_terms.Verification['NONE'], max_length=9)),
-                ('verified_at', models.DateTimeField(blank=True, null=True)),
-                ('verification_note_sealed', models.BinaryField(blank=True, null=True)),
-                ('asked_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('grantee_organisation', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='consents_held', to='accounts.organisation')),
-                ('grantee_user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='consents_held', to=settings.AUTH_USER_MODEL)),
-                ('verified_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('subject', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='consents', to='moderation.subject')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("person", "a person, for their likeness"),
+                            ("artist", "an artist, for a body of work"),
+                        ],
+                        max_length=6,
+                    ),
+                ),
+                ("details_sealed", models.BinaryField()),
+                ("asked_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("asked", models.JSONField()),
+                ("answer_by", models.DateTimeField()),
+                ("state", models.CharField(default=moderation.consent_terms.ConsentState["ASKED"], max_length=9)),
+                (
+                    "scopes",
+                    django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=14), size=None),
+                ),
+                (
+                    "adapters",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=101), blank=True, default=list, size=None
+                    ),
+                ),
+                (
+                    "territories",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=2), blank=True, default=list, size=None
+                    ),
+                ),
+                ("valid_from", models.DateTimeField(blank=True, null=True)),
+                ("valid_until", models.DateTimeField(blank=True, null=True)),
+                ("answered_at", models.DateTimeField(blank=True, null=True)),
+                ("ended_at", models.DateTimeField(blank=True, null=True)),
+                ("end_reason", models.CharField(blank=True, max_length=7)),
+                ("verification", models.CharField(default=moderation.consent_terms.Verification["NONE"], max_length=9)),
+                ("verified_at", models.DateTimeField(blank=True, null=True)),
+                ("verification_note_sealed", models.BinaryField(blank=True, null=True)),
+                (
+                    "asked_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "grantee_organisation",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="consents_held",
+                        to="accounts.organisation",
+                    ),
+                ),
+                (
+                    "grantee_user",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="consents_held",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "verified_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "subject",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="consents", to="moderation.subject"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-asked_at', '-pk'],
+                "ordering": ["-asked_at", "-pk"],
             },
         ),
         migrations.CreateModel(
-            name='ConsentEvent',
+            name="ConsentEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('asked', 'asked for'), ('granted', 'granted'), ('narrowed', 'narrowed'), ('refused', 'refused'), ('revoked', 'revoked'), ('expired', 'ran out'), ('withdrawn', 'request taken back'), ('lapsed', 'not answered in time'), ('verified', 'verified'), ('evidence', 'evidence added'), ('linked', 'linked to a version'), ('released', 'link to a version ended'), ('restored', 'restored by a moderator'), ('erased', 'personal data erased')], max_length=9)),
-                ('by', models.CharField(max_length=9)),
-                ('data', models.JSONField(blank=True, default=dict)),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('actor', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('consent', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='events', to='moderation.consent')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("asked", "asked for"),
+                            ("granted", "granted"),
+                            ("narrowed", "narrowed"),
+                            ("refused", "refused"),
+                            ("revoked", "revoked"),
+                            ("expired", "ran out"),
+                            ("withdrawn", "request taken back"),
+                            ("lapsed", "not answered in time"),
+                            ("verified", "verified"),
+                            ("evidence", "evidence added"),
+                            ("linked", "linked to a version"),
+                            ("released", "link to a version ended"),
+                            ("restored", "restored by a moderator"),
+                            ("erased", "personal data erased"),
+                        ],
+                        max_length=9,
+                    ),
+                ),
+                ("by", models.CharField(max_length=9)),
+                ("data", models.JSONField(blank=True, default=dict)),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "consent",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="events", to="moderation.consent"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['at', 'pk'],
+                "ordering": ["at", "pk"],
             },
         ),
         migrations.CreateModel(
-            name='ConsentEvidence',
+            name="ConsentEvidence",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('by', models.CharField(max_length=9)),
-                ('filename_sealed', models.BinaryField()),
-                ('content_type', models.CharField(max_length=40)),
-                ('size', models.PositiveBigIntegerField()),
-                ('key_wrapped', models.BinaryField(null=True)),
-                ('storage_key', models.CharField(max_length=200)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('actor', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('consent', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='evidence', to='moderation.consent')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ("by", models.CharField(max_length=9)),
+                ("filename_sealed", models.BinaryField()),
+                ("content_type", models.CharField(max_length=40)),
+                ("size", models.PositiveBigIntegerField()),
+                ("key_wrapped", models.BinaryField(null=True)),
+                ("storage_key", models.CharField(max_length=200)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "consent",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="evidence", to="moderation.consent"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['created_at', 'pk'],
+                "ordering": ["created_at", "pk"],
             },
         ),
         migrations.CreateModel(
-            name='ConsentKey',
+            name="ConsentKey",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('digest', models.CharField(max_length=64, unique=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('consent', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='keys', to='moderation.consent')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("digest", models.CharField(max_length=64, unique=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "consent",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="keys", to="moderation.consent"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='ConsentLink',
+            name="ConsentLink",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('linked_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('released_at', models.DateTimeField(blank=True, null=True)),
-                ('release_reason', models.TextField(blank=True)),
-                ('consent', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='links', to='moderation.consent')),
-                ('linked_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('released_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='consent_links', to='registry.version')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("linked_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("released_at", models.DateTimeField(blank=True, null=True)),
+                ("release_reason", models.TextField(blank=True)),
+                (
+                    "consent",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="links", to="moderation.consent"
+                    ),
+                ),
+                (
+                    "linked_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "released_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="consent_links", to="registry.version"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='DeletionProof',
+            name="DeletionProof",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('identity_ref', models.UUIDField()),
-                ('templates', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=36), default=list, size=None)),
-                ('count', models.PositiveIntegerField()),
-                ('key_id', models.CharField(blank=True, max_length=16)),
-                ('salt', models.CharField(max_length=64)),
-                ('digest', models.CharField(max_length=64)),
-                ('via', models.CharField(choices=[('account', 'the account that enrolled'), ('link', 'the personal link'), ('moderator', 'a moderator'), ('retention', 'the retention period')], max_length=9)),
-                ('deleted_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('actor', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ("identity_ref", models.UUIDField()),
+                (
+                    "templates",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=36), default=list, size=None
+                    ),
+                ),
+                ("count", models.PositiveIntegerField()),
+                ("key_id", models.CharField(blank=True, max_length=16)),
+                ("salt", models.CharField(max_length=64)),
+                ("digest", models.CharField(max_length=64)),
+                (
+                    "via",
+                    models.CharField(
+                        choices=[
+                            ("account", "the account that enrolled"),
+                            ("link", "the personal link"),
+                            ("moderator", "a moderator"),
+                            ("retention", "the retention period"),
+                        ],
+                        max_length=9,
+                    ),
+                ),
+                ("deleted_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-deleted_at', '-pk'],
+                "ordering": ["-deleted_at", "-pk"],
             },
         ),
         migrations.CreateModel(
-            name='ErasureRecord',
+            name="ErasureRecord",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('bucket', models.CharField(db_index=True, max_length=3)),
-                ('salt', models.BinaryField()),
-                ('digest', models.CharField(max_length=64)),
-                ('never_ask', models.BooleanField(default=False)),
-                ('via', models.CharField(choices=[('account', 'the person, signed in'), ('link', 'the link in their mail'), ('operator', 'the operator, on request')], max_length=8)),
-                ('counts', models.JSONField(default=dict)),
-                ('erased_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ("bucket", models.CharField(db_index=True, max_length=3)),
+                ("salt", models.BinaryField()),
+                ("digest", models.CharField(max_length=64)),
+                ("never_ask", models.BooleanField(default=False)),
+                (
+                    "via",
+                    models.CharField(
+                        choices=[
+                            ("account", "the person, signed in"),
+                            ("link", "the link in their mail"),
+                            ("operator", "the operator, on request"),
+                        ],
+                        max_length=8,
+                    ),
+                ),
+                ("counts", models.JSONField(default=dict)),
+                ("erased_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-erased_at', '-pk'],
+                "ordering": ["-erased_at", "-pk"],
             },
         ),
         migrations.CreateModel(
-            name='Letter',
+            name="Letter",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('state', models.CharField(choices=[('queued', 'waiting'), ('sent', 'delivered'), ('failed', 'given up'), ('dropped', 'not needed any more')], default='queued', max_length=7)),
-                ('attempts', models.PositiveIntegerField(default=0)),
-                ('next_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('lease_token', models.UUIDField(blank=True, null=True)),
-                ('lease_until', models.DateTimeField(blank=True, null=True)),
-                ('problem', models.CharField(blank=True, max_length=300)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('key', models.CharField(max_length=120, unique=True)),
-                ('content', models.BinaryField(blank=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "waiting"),
+                            ("sent", "delivered"),
+                            ("failed", "given up"),
+                            ("dropped", "not needed any more"),
+                        ],
+                        default="queued",
+                        max_length=7,
+                    ),
+                ),
+                ("attempts", models.PositiveIntegerField(default=0)),
+                ("next_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("lease_token", models.UUIDField(blank=True, null=True)),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                ("problem", models.CharField(blank=True, max_length=300)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                ("key", models.CharField(max_length=120, unique=True)),
+                ("content", models.BinaryField(blank=True)),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('state', 'queued')), fields=['next_at'], name='letter_due')],
+                "indexes": [
+                    models.Index(condition=models.Q(("state", "queued")), fields=["next_at"], name="letter_due")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='OptOutEntry',
+            name="OptOutEntry",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('kind', models.CharField(choices=[('work', 'work'), ('name', 'name'), ('url', 'address')], max_length=4)),
-                ('digest', models.UUIDField(unique=True)),
-                ('text', models.CharField(blank=True, max_length=300)),
-                ('form', models.CharField(blank=True, max_length=300)),
-                ('host', models.CharField(blank=True, max_length=253)),
-                ('mononym', models.BooleanField(default=False)),
-                ('ruling', models.CharField(blank=True, choices=[('', 'none yet'), ('verified', 'verified'), ('rejected', 'rejected')], max_length=8)),
-                ('state', models.CharField(choices=[('pending', 'waits for confirmation'), ('active', 'active'), ('rejected', 'rejected'), ('withdrawn', 'withdrawn')], default='pending', max_length=9)),
-                ('verified', models.BooleanField(default=False)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('erased_at', models.DateTimeField(blank=True, null=True)),
-                ('erased_salt', models.BinaryField(blank=True, null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                (
+                    "kind",
+                    models.CharField(choices=[("work", "work"), ("name", "name"), ("url", "address")], max_length=4),
+                ),
+                ("digest", models.UUIDField(unique=True)),
+                ("text", models.CharField(blank=True, max_length=300)),
+                ("form", models.CharField(blank=True, max_length=300)),
+                ("host", models.CharField(blank=True, max_length=253)),
+                ("mononym", models.BooleanField(default=False)),
+                (
+                    "ruling",
+                    models.CharField(
+                        blank=True,
+                        choices=[("", "none yet"), ("verified", "verified"), ("rejected", "rejected")],
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("pending", "waits for confirmation"),
+                            ("active", "active"),
+                            ("rejected", "rejected"),
+                            ("withdrawn", "withdrawn"),
+                        ],
+                        default="pending",
+                        max_length=9,
+                    ),
+                ),
+                ("verified", models.BooleanField(default=False)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("erased_at", models.DateTimeField(blank=True, null=True)),
+                ("erased_salt", models.BinaryField(blank=True, null=True)),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('host', ''), _negated=True), fields=['host'], name='optout_by_host'), models.Index(condition=models.Q(('kind', 'name')), fields=['form'], name='optout_by_form'), models.Index(condition=models.Q(('text', ''), _negated=True), fields=['-created_at', '-id'], name='optout_told'), models.Index(fields=['-created_at', '-id'], name='optout_newest')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('kind__in', ['work', 'name', 'url'])), name='optout_entry_kind_known'), models.CheckConstraint(condition=models.Q(('state__in', ['pending', 'active', 'rejected', 'withdrawn'])), name='optout_entry_state_known'), models.CheckConstraint(condition=models.Q(('ruling__in', ['', 'verified', 'rejected'])), name='optout_entry_ruling_known'), models.CheckConstraint(condition=models.Q(models.Q(('ruling', 'rejected'), _negated=True), ('state', 'rejected'), _connector='OR'), name='optout_rejected_entry_does_not_count'), models.CheckConstraint(condition=models.Q(('erased_at__isnull', True), models.Q(('form', ''), ('host', ''), ('text', '')), _connector='OR'), name='optout_erased_entry_is_empty')],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("host", ""), _negated=True), fields=["host"], name="optout_by_host"
+                    ),
+                    models.Index(condition=models.Q(("kind", "name")), fields=["form"], name="optout_by_form"),
+                    models.Index(
+                        condition=models.Q(("text", ""), _negated=True),
+                        fields=["-created_at", "-id"],
+                        name="optout_told",
+                    ),
+                    models.Index(fields=["-created_at", "-id"], name="optout_newest"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("kind__in", ["work", "name", "url"])), name="optout_entry_kind_known"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ["pending", "active", "rejected", "withdrawn"])),
+                        name="optout_entry_state_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("ruling__in", ["", "verified", "rejected"])),
+                        name="optout_entry_ruling_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("ruling", "rejected"), _negated=True), ("state", "rejected"), _connector="OR"
+                        ),
+                        name="optout_rejected_entry_does_not_count",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("erased_at__isnull", True),
+                            models.Q(("form", ""), ("host", ""), ("text", "")),
+                            _connector="OR",
+                        ),
+                        name="optout_erased_entry_is_empty",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='OptOutHolder',
+            name="OptOutHolder",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('name', models.CharField(blank=True, max_length=120)),
-                ('email_sealed', models.BinaryField(blank=True, null=True)),
-                ('email_digest', models.CharField(blank=True, max_length=64, null=True, unique=True)),
-                ('link_digest', models.CharField(blank=True, db_index=True, max_length=64)),
-                ('link_expires_at', models.DateTimeField(blank=True, null=True)),
-                ('link_wanted_at', models.DateTimeField(blank=True, null=True)),
-                ('news_at', models.DateTimeField(blank=True, null=True)),
-                ('blocked_at', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('erased_at', models.DateTimeField(blank=True, null=True)),
-                ('user', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='opt_out_holder', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ("name", models.CharField(blank=True, max_length=120)),
+                ("email_sealed", models.BinaryField(blank=True, null=True)),
+                ("email_digest", models.CharField(blank=True, max_length=64, null=True, unique=True)),
+                ("link_digest", models.CharField(blank=True, db_index=True, max_length=64)),
+                ("link_expires_at", models.DateTimeField(blank=True, null=True)),
+                ("link_wanted_at", models.DateTimeField(blank=True, null=True)),
+                ("news_at", models.DateTimeField(blank=True, null=True)),
+                ("blocked_at", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("erased_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "user",
+                    models.OneToOneField(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="opt_out_holder",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='OptOutImport',
+            name="OptOutImport",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('filename', models.CharField(blank=True, max_length=200)),
-                ('url', models.CharField(blank=True, max_length=1000)),
-                ('etag', models.CharField(blank=True, max_length=300)),
-                ('last_modified', models.CharField(blank=True, max_length=100)),
-                ('complete', models.BooleanField(default=False)),
-                ('accepted', models.BooleanField(default=False)),
-                ('sha256', models.CharField(blank=True, max_length=64)),
-                ('size', models.BigIntegerField(default=0)),
-                ('retrieved_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('path', models.CharField(blank=True, max_length=300)),
-                ('format', models.CharField(blank=True, max_length=5)),
-                ('state', models.CharField(choices=[('waiting', 'waits'), ('running', 'under way'), ('held', 'held for a moderator'), ('done', 'done'), ('failed', 'failed')], default='waiting', max_length=8)),
-                ('detail', models.CharField(blank=True, max_length=500)),
-                ('lines', models.BigIntegerField(default=0)),
-                ('lines_done', models.BigIntegerField(default=0)),
-                ('offset', models.BigIntegerField(default=0)),
-                ('added', models.BigIntegerField(default=0)),
-                ('known', models.BigIntegerField(default=0)),
-                ('withdrawn', models.BigIntegerField(default=0)),
-                ('refused', models.BigIntegerField(default=0)),
-                ('problems', models.JSONField(default=list)),
-                ('attempts', models.PositiveSmallIntegerField(default=0)),
-                ('leased_until', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('actor', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('source', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='imports', to='moderation.optoutlist')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("filename", models.CharField(blank=True, max_length=200)),
+                ("url", models.CharField(blank=True, max_length=1000)),
+                ("etag", models.CharField(blank=True, max_length=300)),
+                ("last_modified", models.CharField(blank=True, max_length=100)),
+                ("complete", models.BooleanField(default=False)),
+                ("accepted", models.BooleanField(default=False)),
+                ("sha256", models.CharField(blank=True, max_length=64)),
+                ("size", models.BigIntegerField(default=0)),
+                ("retrieved_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("path", models.CharField(blank=True, max_length=300)),
+                ("format", models.CharField(blank=True, max_length=5)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "waits"),
+                            ("running", "under way"),
+                            ("held", "held for a moderator"),
+                            ("done", "done"),
+                            ("failed", "failed"),
+                        ],
+                        default="waiting",
+                        max_length=8,
+                    ),
+                ),
+                ("detail", models.CharField(blank=True, max_length=500)),
+                ("lines", models.BigIntegerField(default=0)),
+                ("lines_done", models.BigIntegerField(default=0)),
+                ("offset", models.BigIntegerField(default=0)),
+                ("added", models.BigIntegerField(default=0)),
+                ("known", models.BigIntegerField(default=0)),
+                ("withdrawn", models.BigIntegerField(default=0)),
+                ("refused", models.BigIntegerField(default=0)),
+                ("problems", models.JSONField(default=list)),
+                ("attempts", models.PositiveSmallIntegerField(default=0)),
+                ("leased_until", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "source",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="imports", to="moderation.optoutlist"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created_at', '-pk'],
+                "ordering": ["-created_at", "-pk"],
             },
         ),
         migrations.CreateModel(
-            name='OptOutRegistration',
+            name="OptOutRegistration",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('statement', models.CharField(max_length=20)),
-                ('on_behalf', models.BooleanField(default=False)),
-                ('token_digest', models.CharField(blank=True, db_index=True, max_length=64)),
-                ('mailed_at', models.DateTimeField(blank=True, null=True)),
-                ('expires_at', models.DateTimeField(blank=True, null=True)),
-                ('confirmed_at', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('holder', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='registrations', to='moderation.optoutholder')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ("statement", models.CharField(max_length=20)),
+                ("on_behalf", models.BooleanField(default=False)),
+                ("token_digest", models.CharField(blank=True, db_index=True, max_length=64)),
+                ("mailed_at", models.DateTimeField(blank=True, null=True)),
+                ("expires_at", models.DateTimeField(blank=True, null=True)),
+                ("confirmed_at", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "holder",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="registrations",
+                        to="moderation.optoutholder",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created_at', '-pk'],
+                "ordering": ["-created_at", "-pk"],
             },
         ),
         migrations.CreateModel(
-            name='OptOutPicture',
+            name="OptOutPicture",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('title', models.CharField(blank=True, max_length=300)),
-                ('sha256', models.CharField(max_length=64)),
-                ('storage_key', models.CharField(blank=True, max_length=200)),
-                ('state', models.CharField(choices=[('waiting', 'being prepared'), ('prepared', 'prepared'), ('refused', 'refused')], default='waiting', max_length=8)),
-                ('reason', models.CharField(blank=True, max_length=300)),
-                ('attempts', models.PositiveSmallIntegerField(default=0)),
-                ('leased_until', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('entry', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='moderation.optoutentry')),
-                ('registration', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='pictures', to='moderation.optoutregistration')),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ("title", models.CharField(blank=True, max_length=300)),
+                ("sha256", models.CharField(max_length=64)),
+                ("storage_key", models.CharField(blank=True, max_length=200)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("waiting", "being prepared"), ("prepared", "prepared"), ("refused", "refused")],
+                        default="waiting",
+                        max_length=8,
+                    ),
+                ),
+                ("reason", models.CharField(blank=True, max_length=300)),
+                ("attempts", models.PositiveSmallIntegerField(default=0)),
+                ("leased_until", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "entry",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="moderation.optoutentry",
+                    ),
+                ),
+                (
+                    "registration",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="pictures",
+                        to="moderation.optoutregistration",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['created_at', 'pk'],
+                "ordering": ["created_at", "pk"],
             },
         ),
         migrations.CreateModel(
-            name='OptOutClaim',
+            name="OptOutClaim",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('last_import', models.BigIntegerField(default=0)),
-                ('reference', models.CharField(blank=True, max_length=100)),
-                ('state', models.CharField(choices=[('pending', 'waits for confirmation'), ('active', 'active'), ('rejected', 'rejected'), ('withdrawn', 'withdrawn')], default='pending', max_length=9)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('ended_at', models.DateTimeField(blank=True, null=True)),
-                ('entry', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='claims', to='moderation.optoutentry')),
-                ('source', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='claims', to='moderation.optoutlist')),
-                ('registration', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='claims', to='moderation.optoutregistration')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("last_import", models.BigIntegerField(default=0)),
+                ("reference", models.CharField(blank=True, max_length=100)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("pending", "waits for confirmation"),
+                            ("active", "active"),
+                            ("rejected", "rejected"),
+                            ("withdrawn", "withdrawn"),
+                        ],
+                        default="pending",
+                        max_length=9,
+                    ),
+                ),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("ended_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "entry",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="claims", to="moderation.optoutentry"
+                    ),
+                ),
+                (
+                    "source",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="claims",
+                        to="moderation.optoutlist",
+                    ),
+                ),
+                (
+                    "registration",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="claims",
+                        to="moderation.optoutregistration",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['created_at', 'pk'],
+                "ordering": ["created_at", "pk"],
             },
         ),
         migrations.CreateModel(
-            name='DataExport',
+            name="DataExport",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('state', models.CharField(choices=[('queued', 'waits'), ('running', 'being made'), ('ready', 'ready'), ('failed', 'failed')], default='queued', max_length=7)),
-                ('parts_done', models.PositiveSmallIntegerField(default=0)),
-                ('parts_total', models.PositiveSmallIntegerField(default=0)),
-                ('problem', models.CharField(blank=True, max_length=300)),
-                ('storage_key', models.CharField(blank=True, max_length=200)),
-                ('key_wrapped', models.BinaryField(blank=True, null=True)),
-                ('size', models.PositiveBigIntegerField(default=0)),
-                ('attempts', models.PositiveSmallIntegerField(default=0)),
-                ('lease_token', models.UUIDField(blank=True, null=True)),
-                ('lease_until', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('expires_at', models.DateTimeField(blank=True, null=True)),
-                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='data_exports', to=settings.AUTH_USER_MODEL)),
-                ('link', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='exports', to='moderation.privacylink')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "waits"),
+                            ("running", "being made"),
+                            ("ready", "ready"),
+                            ("failed", "failed"),
+                        ],
+                        default="queued",
+                        max_length=7,
+                    ),
+                ),
+                ("parts_done", models.PositiveSmallIntegerField(default=0)),
+                ("parts_total", models.PositiveSmallIntegerField(default=0)),
+                ("problem", models.CharField(blank=True, max_length=300)),
+                ("storage_key", models.CharField(blank=True, max_length=200)),
+                ("key_wrapped", models.BinaryField(blank=True, null=True)),
+                ("size", models.PositiveBigIntegerField(default=0)),
+                ("attempts", models.PositiveSmallIntegerField(default=0)),
+                ("lease_token", models.UUIDField(blank=True, null=True)),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                ("expires_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="data_exports",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "link",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="exports",
+                        to="moderation.privacylink",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created_at', '-pk'],
+                "ordering": ["-created_at", "-pk"],
             },
         ),
         migrations.CreateModel(
-            name='ProtectedIdentity',
+            name="ProtectedIdentity",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('status', models.CharField(choices=[('invited', 'invited'), ('enrolled', 'enrolled'), ('withdrawn', 'withdrawn')], default='invited', max_length=9)),
-                ('name', models.CharField(blank=True, max_length=120)),
-                ('aliases', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=120), blank=True, default=list, size=None)),
-                ('acts_as', models.CharField(blank=True, choices=[('self', 'I am this person'), ('guardian', 'I am a parent or legal guardian'), ('estate', 'I act for the estate of a person who has died'), ('agent', 'The person has given me written authority')], max_length=8)),
-                ('email_sealed', models.BinaryField(null=True)),
-                ('email_digest', models.CharField(blank=True, db_index=True, max_length=64)),
-                ('key_wrapped', models.BinaryField(null=True)),
-                ('consent_edition', models.CharField(blank=True, max_length=20)),
-                ('consent_sha256', models.CharField(blank=True, max_length=64)),
-                ('consented_at', models.DateTimeField(blank=True, null=True)),
-                ('verified_at', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('withdrawn_at', models.DateTimeField(blank=True, null=True)),
-                ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='identities', to=settings.AUTH_USER_MODEL)),
-                ('verified_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("invited", "invited"), ("enrolled", "enrolled"), ("withdrawn", "withdrawn")],
+                        default="invited",
+                        max_length=9,
+                    ),
+                ),
+                ("name", models.CharField(blank=True, max_length=120)),
+                (
+                    "aliases",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=120), blank=True, default=list, size=None
+                    ),
+                ),
+                (
+                    "acts_as",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("self", "I am this person"),
+                            ("guardian", "I am a parent or legal guardian"),
+                            ("estate", "I act for the estate of a person who has died"),
+                            ("agent", "The person has given me written authority"),
+                        ],
+                        max_length=8,
+                    ),
+                ),
+                ("email_sealed", models.BinaryField(null=True)),
+                ("email_digest", models.CharField(blank=True, db_index=True, max_length=64)),
+                ("key_wrapped", models.BinaryField(null=True)),
+                ("consent_edition", models.CharField(blank=True, max_length=20)),
+                ("consent_sha256", models.CharField(blank=True, max_length=64)),
+                ("consented_at", models.DateTimeField(blank=True, null=True)),
+                ("verified_at", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("withdrawn_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="identities",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "verified_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created_at', '-pk'],
+                "ordering": ["-created_at", "-pk"],
             },
         ),
         migrations.CreateModel(
-            name='IdentityLink',
+            name="IdentityLink",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('purpose', models.CharField(choices=[('enrol', 'enrol once'), ('manage', 'see the status and withdraw')], max_length=6)),
-                ('digest', models.CharField(max_length=64, unique=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('expires_at', models.DateTimeField(blank=True, null=True)),
-                ('used_at', models.DateTimeField(blank=True, null=True)),
-                ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('identity', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='links', to='moderation.protectedidentity')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "purpose",
+                    models.CharField(
+                        choices=[("enrol", "enrol once"), ("manage", "see the status and withdraw")], max_length=6
+                    ),
+                ),
+                ("digest", models.CharField(max_length=64, unique=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("expires_at", models.DateTimeField(blank=True, null=True)),
+                ("used_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "identity",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="links",
+                        to="moderation.protectedidentity",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='FaceTemplate',
+            name="FaceTemplate",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('ciphertext', models.BinaryField()),
-                ('key_id', models.CharField(max_length=16)),
-                ('model', models.CharField(max_length=80)),
-                ('consent_reference', models.CharField(max_length=120)),
-                ('face_size', models.PositiveIntegerField()),
-                ('sharpness', models.FloatField()),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('identity', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='templates', to='moderation.protectedidentity')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ("ciphertext", models.BinaryField()),
+                ("key_id", models.CharField(max_length=16)),
+                ("model", models.CharField(max_length=80)),
+                ("consent_reference", models.CharField(max_length=120)),
+                ("face_size", models.PositiveIntegerField()),
+                ("sharpness", models.FloatField()),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "identity",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="templates",
+                        to="moderation.protectedidentity",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['pk'],
+                "ordering": ["pk"],
             },
         ),
         migrations.CreateModel(
-            name='EnrolmentPicture',
+            name="EnrolmentPicture",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('state', models.CharField(choices=[('waiting', 'waits to be read'), ('taken', 'read; the picture is gone'), ('refused', 'not usable; the picture is gone')], default='waiting', max_length=7)),
-                ('sealed', models.BinaryField(null=True)),
-                ('reason', models.CharField(blank=True, max_length=300)),
-                ('attempts', models.PositiveSmallIntegerField(default=0)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('read_at', models.DateTimeField(blank=True, null=True)),
-                ('identity', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='pictures', to='moderation.protectedidentity')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "waits to be read"),
+                            ("taken", "read; the picture is gone"),
+                            ("refused", "not usable; the picture is gone"),
+                        ],
+                        default="waiting",
+                        max_length=7,
+                    ),
+                ),
+                ("sealed", models.BinaryField(null=True)),
+                ("reason", models.CharField(blank=True, max_length=300)),
+                ("attempts", models.PositiveSmallIntegerField(default=0)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("read_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "identity",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="pictures",
+                        to="moderation.protectedidentity",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['pk'],
+                "ordering": ["pk"],
             },
         ),
         migrations.CreateModel(
-            name='Recall',
+            name="Recall",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('reason_code', models.CharField(max_length=40)),
-                ('public_text', models.TextField()),
-                ('what_to_do', models.TextField()),
-                ('state', models.CharField(choices=[('issued', 'in force'), ('lifted', 'lifted')], default='issued', max_length=6)),
-                ('issued_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('lifted_at', models.DateTimeField(blank=True, null=True)),
-                ('lifted_reasoning', models.TextField(blank=True)),
-                ('lifted_notes', models.TextField(blank=True)),
-                ('consent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='recalls', to='moderation.consent')),
-                ('lifted_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ("reason_code", models.CharField(max_length=40)),
+                ("public_text", models.TextField()),
+                ("what_to_do", models.TextField()),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("issued", "in force"), ("lifted", "lifted")], default="issued", max_length=6
+                    ),
+                ),
+                ("issued_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("lifted_at", models.DateTimeField(blank=True, null=True)),
+                ("lifted_reasoning", models.TextField(blank=True)),
+                ("lifted_notes", models.TextField(blank=True)),
+                (
+                    "consent",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="recalls",
+                        to="moderation.consent",
+                    ),
+                ),
+                (
+                    "lifted_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-issued_at', '-pk'],
+                "ordering": ["-issued_at", "-pk"],
             },
         ),
         migrations.CreateModel(
-            name='RecallNotice',
+            name="RecallNotice",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('kind', models.CharField(choices=[('issued', 'recall'), ('lifted', 'recall lifted')], default='issued', max_length=6)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('handed_out_at', models.DateTimeField(blank=True, null=True)),
-                ('acknowledged_at', models.DateTimeField(blank=True, null=True)),
-                ('acknowledged_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('organisation', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='recall_notices', to='accounts.organisation')),
-                ('recall', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='notices', to='moderation.recall')),
-                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='recall_notices', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("issued", "recall"), ("lifted", "recall lifted")], default="issued", max_length=6
+                    ),
+                ),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("handed_out_at", models.DateTimeField(blank=True, null=True)),
+                ("acknowledged_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "acknowledged_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "organisation",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="recall_notices",
+                        to="accounts.organisation",
+                    ),
+                ),
+                (
+                    "recall",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="notices", to="moderation.recall"
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="recall_notices",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created_at', '-pk'],
+                "ordering": ["-created_at", "-pk"],
             },
         ),
         migrations.CreateModel(
-            name='RecallVersion',
+            name="RecallVersion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('cause', models.CharField(max_length=80)),
-                ('open', models.BooleanField(default=True)),
-                ('state_before', models.CharField(max_length=12)),
-                ('decision', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='governance.decisionrecord')),
-                ('recall', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='versions', to='moderation.recall')),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='recalls', to='registry.version')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("cause", models.CharField(max_length=80)),
+                ("open", models.BooleanField(default=True)),
+                ("state_before", models.CharField(max_length=12)),
+                (
+                    "decision",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="governance.decisionrecord",
+                    ),
+                ),
+                (
+                    "recall",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="versions", to="moderation.recall"
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="recalls", to="registry.version"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['pk'],
+                "ordering": ["pk"],
             },
         ),
         migrations.CreateModel(
-            name='Report',
+            name="Report",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('kind', models.CharField(choices=[('publication', 'Publication'), ('rights', 'Rights infringement'), ('likeness', 'Likeness of a person'), ('intimate', 'Intimate imagery'), ('minors', 'Sexual content involving minors'), ('licence', 'Licence violation'), ('illegal', 'Other illegal content'), ('spam', 'Spam'), ('quality', 'Quality'), ('consent', 'Consent expired or revoked'), ('opt-out', 'Opt-out'), ('copy', 'Copy of something removed'), ('emergency', 'Emergency hold'), ('appeal', 'Appeal')], max_length=12)),
-                ('contact', models.BinaryField(blank=True)),
-                ('contact_digest', models.CharField(blank=True, max_length=64)),
-                ('text', models.TextField(max_length=10000)),
-                ('work', models.TextField(blank=True, max_length=4000)),
-                ('sworn', models.JSONField(blank=True, default=list)),
-                ('sworn_edition', models.CharField(blank=True, max_length=20)),
-                ('token_digest', models.CharField(max_length=64, unique=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('retracted_at', models.DateTimeField(blank=True, null=True)),
-                ('account', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('case', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='reports', to='moderation.case')),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='reports', to='registry.version')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("publication", "Publication"),
+                            ("rights", "Rights infringement"),
+                            ("likeness", "Likeness of a person"),
+                            ("intimate", "Intimate imagery"),
+                            ("minors", "Sexual content involving minors"),
+                            ("licence", "Licence violation"),
+                            ("illegal", "Other illegal content"),
+                            ("spam", "Spam"),
+                            ("quality", "Quality"),
+                            ("consent", "Consent expired or revoked"),
+                            ("opt-out", "Opt-out"),
+                            ("copy", "Copy of something removed"),
+                            ("emergency", "Emergency hold"),
+                            ("appeal", "Appeal"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                ("contact", models.BinaryField(blank=True)),
+                ("contact_digest", models.CharField(blank=True, max_length=64)),
+                ("text", models.TextField(max_length=10000)),
+                ("work", models.TextField(blank=True, max_length=4000)),
+                ("sworn", models.JSONField(blank=True, default=list)),
+                ("sworn_edition", models.CharField(blank=True, max_length=20)),
+                ("token_digest", models.CharField(max_length=64, unique=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("retracted_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "case",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="reports", to="moderation.case"
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="reports", to="registry.version"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['created_at', 'pk'],
+                "ordering": ["created_at", "pk"],
             },
         ),
         migrations.CreateModel(
-            name='Appeal',
+            name="Appeal",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('side', models.CharField(choices=[('affected', "the uploader's side"), ('reporter', "the reporter's side")], max_length=8)),
-                ('text', models.TextField(max_length=10000)),
-                ('is_counter_notice', models.BooleanField(default=False)),
-                ('contact', models.BinaryField(blank=True)),
-                ('sworn', models.JSONField(blank=True, default=list)),
-                ('sworn_edition', models.CharField(blank=True, max_length=20)),
-                ('put_back_from', models.DateField(blank=True, null=True)),
-                ('put_back_until', models.DateField(blank=True, null=True)),
-                ('granted', models.BooleanField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('of_decision', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='appeals', to='governance.decisionrecord')),
-                ('case', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='appeal', to='moderation.case')),
-                ('of_case', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='appeals', to='moderation.case')),
-                ('report', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='moderation.report')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                (
+                    "side",
+                    models.CharField(
+                        choices=[("affected", "the uploader's side"), ("reporter", "the reporter's side")], max_length=8
+                    ),
+                ),
+                ("text", models.TextField(max_length=10000)),
+                ("is_counter_notice", models.BooleanField(default=False)),
+                ("contact", models.BinaryField(blank=True)),
+                ("sworn", models.JSONField(blank=True, default=list)),
+                ("sworn_edition", models.CharField(blank=True, max_length=20)),
+                ("put_back_from", models.DateField(blank=True, null=True)),
+                ("put_back_until", models.DateField(blank=True, null=True)),
+                ("granted", models.BooleanField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "of_decision",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="appeals",
+                        to="governance.decisionrecord",
+                    ),
+                ),
+                (
+                    "case",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="appeal", to="moderation.case"
+                    ),
+                ),
+                (
+                    "of_case",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="appeals",
+                        to="moderation.case",
+                    ),
+                ),
+                (
+                    "report",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="moderation.report",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Screening',
+            name="Screening",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('round', models.CharField(choices=[('intake', 'before the decision'), ('pictures', 'pictures that came later')], max_length=8)),
-                ('state', models.CharField(choices=[('queued', 'queued'), ('running', 'running'), ('done', 'done')], default='queued', max_length=7)),
-                ('attempts', models.PositiveIntegerField(default=0)),
-                ('lease_token', models.UUIDField(blank=True, null=True)),
-                ('lease_until', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='screenings', to='registry.version')),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                (
+                    "round",
+                    models.CharField(
+                        choices=[("intake", "before the decision"), ("pictures", "changes that came later")],
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("queued", "queued"), ("running", "running"), ("done", "done")],
+                        default="queued",
+                        max_length=7,
+                    ),
+                ),
+                ("attempts", models.PositiveIntegerField(default=0)),
+                ("lease_token", models.UUIDField(blank=True, null=True)),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="screenings", to="registry.version"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created_at'],
+                "ordering": ["-created_at"],
             },
         ),
         migrations.CreateModel(
-            name='ScreeningCheck',
+            name="ScreeningCheck",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=20)),
-                ('place', models.PositiveIntegerField()),
-                ('state', models.CharField(choices=[('queued', 'queued'), ('running', 'running'), ('passed', 'passed'), ('flagged', 'flagged'), ('failed', 'failed'), ('skipped', 'skipped')], default='queued', max_length=7)),
-                ('summary', models.TextField(blank=True)),
-                ('notes', models.TextField(blank=True)),
-                ('codes', models.JSONField(blank=True, default=list)),
-                ('attempts', models.PositiveIntegerField(default=0)),
-                ('started_at', models.DateTimeField(blank=True, null=True)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('screening', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='checks', to='moderation.screening')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=20)),
+                ("place", models.PositiveIntegerField()),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "queued"),
+                            ("running", "running"),
+                            ("passed", "passed"),
+                            ("flagged", "flagged"),
+                            ("failed", "failed"),
+                            ("skipped", "skipped"),
+                        ],
+                        default="queued",
+                        max_length=7,
+                    ),
+                ),
+                ("summary", models.TextField(blank=True)),
+                ("notes", models.TextField(blank=True)),
+                ("codes", models.JSONField(blank=True, default=list)),
+                ("attempts", models.PositiveIntegerField(default=0)),
+                ("started_at", models.DateTimeField(blank=True, null=True)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "screening",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="checks", to="moderation.screening"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['place'],
+                "ordering": ["place"],
             },
         ),
         migrations.CreateModel(
-            name='PictureMatch',
+            name="PictureMatch",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('picture', models.CharField(max_length=60)),
-                ('against', models.CharField(max_length=60)),
-                ('caption', models.CharField(max_length=300)),
-                ('score', models.CharField(blank=True, max_length=60)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='picture_matches', to='registry.version')),
-                ('check_row', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='matches', to='moderation.screeningcheck')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ("picture", models.CharField(max_length=60)),
+                ("against", models.CharField(max_length=60)),
+                ("caption", models.CharField(max_length=300)),
+                ("score", models.CharField(blank=True, max_length=60)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="picture_matches",
+                        to="registry.version",
+                    ),
+                ),
+                (
+                    "check_row",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="matches",
+                        to="moderation.screeningcheck",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['pk'],
+                "ordering": ["pk"],
             },
         ),
         migrations.CreateModel(
-            name='StatementOfReasons',
+            name="StatementOfReasons",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('measure', models.CharField(max_length=12)),
-                ('scope', models.CharField(max_length=200)),
-                ('facts', models.TextField(max_length=4000)),
-                ('from_report', models.BooleanField(default=False)),
-                ('found_automatically', models.BooleanField(default=False)),
-                ('decided_automatically', models.BooleanField(default=False)),
-                ('ground', models.CharField(choices=[('law', 'the law'), ('terms', 'the terms of this registry'), ('licence', 'a licence that binds the adapter')], max_length=8)),
-                ('ground_text', models.CharField(max_length=500)),
-                ('explanation', models.TextField(max_length=4000)),
-                ('redress', models.TextField(max_length=4000)),
-                ('appeal_until', models.DateTimeField()),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('case', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='statements', to='moderation.case')),
-                ('decision', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='statement', to='governance.decisionrecord')),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='statements', to='registry.version')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ("measure", models.CharField(max_length=12)),
+                ("scope", models.CharField(max_length=200)),
+                ("facts", models.TextField(max_length=4000)),
+                ("from_report", models.BooleanField(default=False)),
+                ("found_automatically", models.BooleanField(default=False)),
+                ("decided_automatically", models.BooleanField(default=False)),
+                (
+                    "ground",
+                    models.CharField(
+                        choices=[
+                            ("law", "the law"),
+                            ("terms", "the terms of this registry"),
+                            ("licence", "a licence that binds the adapter"),
+                        ],
+                        max_length=8,
+                    ),
+                ),
+                ("ground_text", models.CharField(max_length=500)),
+                ("explanation", models.TextField(max_length=4000)),
+                ("redress", models.TextField(max_length=4000)),
+                ("appeal_until", models.DateTimeField()),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "case",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="statements",
+                        to="moderation.case",
+                    ),
+                ),
+                (
+                    "decision",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="statement",
+                        to="governance.decisionrecord",
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="statements", to="registry.version"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created_at', '-pk'],
+                "ordering": ["-created_at", "-pk"],
             },
         ),
         migrations.CreateModel(
-            name='Strike',
+            name="Strike",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('reason', models.CharField(max_length=500)),
-                ('issued_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('expires_at', models.DateTimeField()),
-                ('lifted_at', models.DateTimeField(blank=True, null=True)),
-                ('case', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='strikes', to='moderation.case')),
-                ('issued_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='strikes', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("reason", models.CharField(max_length=500)),
+                ("issued_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("expires_at", models.DateTimeField()),
+                ("lifted_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "case",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="strikes", to="moderation.case"
+                    ),
+                ),
+                (
+                    "issued_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="strikes", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-issued_at', '-pk'],
+                "ordering": ["-issued_at", "-pk"],
             },
         ),
         migrations.CreateModel(
-            name='Mail',
+            name="Mail",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('state', models.CharField(choices=[('queued', 'waiting'), ('sent', 'delivered'), ('failed', 'given up'), ('dropped', 'not needed any more')], default='queued', max_length=7)),
-                ('attempts', models.PositiveIntegerField(default=0)),
-                ('next_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('lease_token', models.UUIDField(blank=True, null=True)),
-                ('lease_until', models.DateTimeField(blank=True, null=True)),
-                ('problem', models.CharField(blank=True, max_length=300)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('key', models.CharField(max_length=120, unique=True)),
-                ('kind', models.CharField(choices=[('consent-asked', 'consent asked for'), ('consent-confirmed', 'answer confirmed'), ('consent-answered', 'consent answered'), ('consent-ended', 'consent ended'), ('consent-restored', 'consent restored'), ('recall-issued', 'recall'), ('recall-lifted', 'recall lifted')], max_length=20)),
-                ('consent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='mails', to='moderation.consent')),
-                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('notice', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='mails', to='moderation.recallnotice')),
-                ('subject', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='moderation.subject')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "waiting"),
+                            ("sent", "delivered"),
+                            ("failed", "given up"),
+                            ("dropped", "not needed any more"),
+                        ],
+                        default="queued",
+                        max_length=7,
+                    ),
+                ),
+                ("attempts", models.PositiveIntegerField(default=0)),
+                ("next_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("lease_token", models.UUIDField(blank=True, null=True)),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                ("problem", models.CharField(blank=True, max_length=300)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                ("key", models.CharField(max_length=120, unique=True)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("consent-asked", "consent asked for"),
+                            ("consent-confirmed", "answer confirmed"),
+                            ("consent-answered", "consent answered"),
+                            ("consent-ended", "consent ended"),
+                            ("consent-restored", "consent restored"),
+                            ("recall-issued", "recall"),
+                            ("recall-lifted", "recall lifted"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "consent",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="mails",
+                        to="moderation.consent",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "notice",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="mails",
+                        to="moderation.recallnotice",
+                    ),
+                ),
+                (
+                    "subject",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="moderation.subject",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='WebhookDelivery',
+            name="WebhookDelivery",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('state', models.CharField(choices=[('queued', 'waiting'), ('sent', 'delivered'), ('failed', 'given up'), ('dropped', 'not needed any more')], default='queued', max_length=7)),
-                ('attempts', models.PositiveIntegerField(default=0)),
-                ('next_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('lease_token', models.UUIDField(blank=True, null=True)),
-                ('lease_until', models.DateTimeField(blank=True, null=True)),
-                ('problem', models.CharField(blank=True, max_length=300)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('event', models.CharField(max_length=40)),
-                ('body', models.TextField()),
-                ('notice', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='messages', to='moderation.recallnotice')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "waiting"),
+                            ("sent", "delivered"),
+                            ("failed", "given up"),
+                            ("dropped", "not needed any more"),
+                        ],
+                        default="queued",
+                        max_length=7,
+                    ),
+                ),
+                ("attempts", models.PositiveIntegerField(default=0)),
+                ("next_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("lease_token", models.UUIDField(blank=True, null=True)),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                ("problem", models.CharField(blank=True, max_length=300)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                ("event", models.CharField(max_length=40)),
+                ("body", models.TextField()),
+                (
+                    "notice",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="messages",
+                        to="moderation.recallnotice",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created_at', '-pk'],
+                "ordering": ["-created_at", "-pk"],
             },
         ),
         migrations.CreateModel(
-            name='WebhookAttempt',
+            name="WebhookAttempt",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('status', models.PositiveIntegerField(blank=True, null=True)),
-                ('problem', models.CharField(blank=True, max_length=300)),
-                ('answer', models.CharField(blank=True, max_length=500)),
-                ('milliseconds', models.PositiveIntegerField(default=0)),
-                ('delivery', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='log', to='moderation.webhookdelivery')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("status", models.PositiveIntegerField(blank=True, null=True)),
+                ("problem", models.CharField(blank=True, max_length=300)),
+                ("answer", models.CharField(blank=True, max_length=500)),
+                ("milliseconds", models.PositiveIntegerField(default=0)),
+                (
+                    "delivery",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="log", to="moderation.webhookdelivery"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-at', '-pk'],
+                "ordering": ["-at", "-pk"],
             },
         ),
         migrations.CreateModel(
-            name='WebhookEndpoint',
+            name="WebhookEndpoint",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('url', models.URLField(max_length=500)),
-                ('secret_sealed', models.BinaryField()),
-                ('former_secret_sealed', models.BinaryField(blank=True, null=True)),
-                ('former_until', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('disabled_at', models.DateTimeField(blank=True, null=True)),
-                ('disabled_because', models.CharField(blank=True, max_length=200)),
-                ('created_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='webhooks', to='accounts.organisation')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ("url", models.URLField(max_length=500)),
+                ("secret_sealed", models.BinaryField()),
+                ("former_secret_sealed", models.BinaryField(blank=True, null=True)),
+                ("former_until", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("disabled_at", models.DateTimeField(blank=True, null=True)),
+                ("disabled_because", models.CharField(blank=True, max_length=200)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "organisation",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="webhooks", to="accounts.organisation"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['created_at', 'pk'],
+                "ordering": ["created_at", "pk"],
             },
         ),
         migrations.AddField(
-            model_name='webhookdelivery',
-            name='endpoint',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='deliveries', to='moderation.webhookendpoint'),
+            model_name="webhookdelivery",
+            name="endpoint",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="deliveries", to="moderation.webhookendpoint"
+            ),
         ),
         migrations.CreateModel(
-            name='WeightFingerprint',
+            name="WeightFingerprint",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('method', models.PositiveIntegerField()),
-                ('vector', models.BinaryField()),
-                ('modules', models.PositiveIntegerField()),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('version', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='fingerprint', to='registry.version')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("method", models.PositiveIntegerField()),
+                ("vector", models.BinaryField()),
+                ("modules", models.PositiveIntegerField()),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "version",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="fingerprint", to="registry.version"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='WorkFeatures',
+            name="WorkFeatures",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('description', models.BinaryField()),
-                ('thumbnail_sealed', models.BinaryField(blank=True, null=True)),
-                ('width', models.PositiveIntegerField()),
-                ('height', models.PositiveIntegerField()),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('entry', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='features', to='moderation.optoutentry')),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("description", models.BinaryField()),
+                ("thumbnail_sealed", models.BinaryField(blank=True, null=True)),
+                ("width", models.PositiveIntegerField()),
+                ("height", models.PositiveIntegerField()),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "entry",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="features",
+                        to="moderation.optoutentry",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='WorkHash',
+            name="WorkHash",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('algorithm', models.CharField(max_length=8)),
-                ('bits', models.BinaryField()),
-                ('entry', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='hashes', to='moderation.optoutentry')),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("algorithm", models.CharField(max_length=8)),
+                ("bits", models.BinaryField()),
+                (
+                    "entry",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="hashes", to="moderation.optoutentry"
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='case',
-            index=models.Index(condition=models.Q(('status', 'decided'), _negated=True), fields=['due_at', 'id'], name='case_queue'),
+            model_name="case",
+            index=models.Index(
+                condition=models.Q(("status", "decided"), _negated=True), fields=["due_at", "id"], name="case_queue"
+            ),
         ),
         migrations.AddIndex(
-            model_name='case',
-            index=models.Index(condition=models.Q(('status', 'decided')), fields=['-decided_at'], name='case_by_decided'),
+            model_name="case",
+            index=models.Index(
+                condition=models.Q(("status", "decided")), fields=["-decided_at"], name="case_by_decided"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='case',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['publication', 'rights', 'likeness', 'intimate', 'minors', 'licence', 'illegal', 'spam', 'quality', 'consent', 'opt-out', 'copy', 'emergency', 'appeal'])), name='case_kind_known'),
+            model_name="case",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "kind__in",
+                        [
+                            "publication",
+                            "rights",
+                            "likeness",
+                            "intimate",
+                            "minors",
+                            "licence",
+                            "illegal",
+                            "spam",
+                            "quality",
+                            "consent",
+                            "opt-out",
+                            "copy",
+                            "emergency",
+                            "appeal",
+                        ],
+                    )
+                ),
+                name="case_kind_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='case',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['open', 'waiting', 'decided'])), name='case_status_known'),
+            model_name="case",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("status__in", ["open", "waiting", "decided"])), name="case_status_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='case',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('decided_at__isnull', False), ('outcome__in', ['approve', 'dismiss', 'refuse', 'take-down', 'moot', 'settled']), ('status', 'decided')), models.Q(models.Q(('status', 'decided'), _negated=True), ('decided_at__isnull', True), ('decided_by__isnull', True), ('outcome', '')), _connector='OR'), name='case_decided_has_outcome'),
+            model_name="case",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("decided_at__isnull", False),
+                        ("outcome__in", ["approve", "dismiss", "refuse", "take-down", "moot", "settled"]),
+                        ("status", "decided"),
+                    ),
+                    models.Q(
+                        models.Q(("status", "decided"), _negated=True),
+                        ("decided_at__isnull", True),
+                        ("decided_by__isnull", True),
+                        ("outcome", ""),
+                    ),
+                    _connector="OR",
+                ),
+                name="case_decided_has_outcome",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='case',
-            constraint=models.CheckConstraint(condition=models.Q(('barred__isnull', True), ('decided_by__isnull', True), models.Q(('decided_by', models.F('barred')), _negated=True), _connector='OR'), name='case_appeal_decided_by_another'),
+            model_name="case",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("barred__isnull", True),
+                    ("decided_by__isnull", True),
+                    models.Q(("decided_by", models.F("barred")), _negated=True),
+                    _connector="OR",
+                ),
+                name="case_appeal_decided_by_another",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='case',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('claimed_by__isnull', True), ('claimed_until__isnull', True)), models.Q(('claimed_by__isnull', False), ('claimed_until__isnull', False)), _connector='OR'), name='case_claim_has_an_end'),
+            model_name="case",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("claimed_by__isnull", True), ("claimed_until__isnull", True)),
+                    models.Q(("claimed_by__isnull", False), ("claimed_until__isnull", False)),
+                    _connector="OR",
+                ),
+                name="case_claim_has_an_end",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='case',
-            constraint=models.UniqueConstraint(condition=models.Q(models.Q(('status', 'decided'), _negated=True), models.Q(('kind', 'appeal'), _negated=True)), fields=('version', 'kind'), name='case_one_open_per_kind'),
+            model_name="case",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(
+                    models.Q(("status", "decided"), _negated=True), models.Q(("kind", "appeal"), _negated=True)
+                ),
+                fields=("version", "kind"),
+                name="case_one_open_per_kind",
+            ),
         ),
         migrations.AddIndex(
-            model_name='block',
-            index=models.Index(condition=models.Q(('kind', 'picture'), ('lifted_at__isnull', True)), fields=['kind'], name='block_with_features'),
+            model_name="block",
+            index=models.Index(
+                condition=models.Q(("kind", "picture"), ("lifted_at__isnull", True)),
+                fields=["kind"],
+                name="block_with_features",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='block',
-            constraint=models.UniqueConstraint(condition=models.Q(('lifted_at__isnull', True)), fields=('kind', 'value'), name='block_once_in_force'),
+            model_name="block",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("lifted_at__isnull", True)), fields=("kind", "value"), name="block_once_in_force"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='block',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['sha256', 'tensors', 'picture'])), name='block_kind_known'),
+            model_name="block",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("kind__in", ["sha256", "tensors", "picture"])), name="block_kind_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='consentlink',
-            constraint=models.UniqueConstraint(condition=models.Q(('released_at', None)), fields=('version', 'consent'), name='consent_linked_once'),
+            model_name="consentlink",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("released_at", None)), fields=("version", "consent"), name="consent_linked_once"
+            ),
         ),
         migrations.AddIndex(
-            model_name='deletionproof',
-            index=models.Index(fields=['identity_ref', '-deleted_at'], name='proof_by_identity'),
+            model_name="deletionproof",
+            index=models.Index(fields=["identity_ref", "-deleted_at"], name="proof_by_identity"),
         ),
         migrations.AddConstraint(
-            model_name='optoutholder',
-            constraint=models.CheckConstraint(condition=models.Q(('user__isnull', False), models.Q(('email_digest__isnull', False), ('email_sealed__isnull', False)), ('erased_at__isnull', False), _connector='OR'), name='optout_holder_is_reachable_or_erased'),
+            model_name="optoutholder",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("user__isnull", False),
+                    models.Q(("email_digest__isnull", False), ("email_sealed__isnull", False)),
+                    ("erased_at__isnull", False),
+                    _connector="OR",
+                ),
+                name="optout_holder_is_reachable_or_erased",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='optoutimport',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['waiting', 'running', 'held', 'done', 'failed'])), name='optout_import_state_known'),
+            model_name="optoutimport",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["waiting", "running", "held", "done", "failed"])),
+                name="optout_import_state_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='optoutimport',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['waiting', 'running', 'held'])), fields=('source',), name='optout_one_import_at_a_time'),
+            model_name="optoutimport",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state__in", ["waiting", "running", "held"])),
+                fields=("source",),
+                name="optout_one_import_at_a_time",
+            ),
         ),
         migrations.AddIndex(
-            model_name='optoutregistration',
-            index=models.Index(condition=models.Q(('confirmed_at', None)), fields=['created_at'], name='optout_unconfirmed'),
+            model_name="optoutregistration",
+            index=models.Index(
+                condition=models.Q(("confirmed_at", None)), fields=["created_at"], name="optout_unconfirmed"
+            ),
         ),
         migrations.AddIndex(
-            model_name='optoutpicture',
-            index=models.Index(condition=models.Q(('state', 'waiting')), fields=['created_at'], name='optout_pictures_due'),
+            model_name="optoutpicture",
+            index=models.Index(
+                condition=models.Q(("state", "waiting")), fields=["created_at"], name="optout_pictures_due"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='optoutpicture',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['waiting', 'prepared', 'refused'])), name='optout_picture_state_known'),
+            model_name="optoutpicture",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["waiting", "prepared", "refused"])), name="optout_picture_state_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='optoutpicture',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'refused'), _negated=True), models.Q(('reason', ''), _negated=True), _connector='OR'), name='optout_refused_picture_says_why'),
+            model_name="optoutpicture",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", "refused"), _negated=True),
+                    models.Q(("reason", ""), _negated=True),
+                    _connector="OR",
+                ),
+                name="optout_refused_picture_says_why",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='optoutclaim',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['pending', 'active', 'rejected', 'withdrawn'])), name='optout_claim_state_known'),
+            model_name="optoutclaim",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["pending", "active", "rejected", "withdrawn"])),
+                name="optout_claim_state_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='optoutclaim',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('registration__isnull', False), ('source__isnull', True)), models.Q(('registration__isnull', True), ('source__isnull', False)), _connector='OR'), name='optout_claim_has_one_source'),
+            model_name="optoutclaim",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("registration__isnull", False), ("source__isnull", True)),
+                    models.Q(("registration__isnull", True), ("source__isnull", False)),
+                    _connector="OR",
+                ),
+                name="optout_claim_has_one_source",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='optoutclaim',
-            constraint=models.UniqueConstraint(condition=models.Q(('source__isnull', False)), fields=('source', 'entry'), name='optout_one_claim_per_list'),
+            model_name="optoutclaim",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("source__isnull", False)),
+                fields=("source", "entry"),
+                name="optout_one_claim_per_list",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='optoutclaim',
-            constraint=models.UniqueConstraint(condition=models.Q(('registration__isnull', False)), fields=('registration', 'entry'), name='optout_one_claim_per_registration'),
+            model_name="optoutclaim",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("registration__isnull", False)),
+                fields=("registration", "entry"),
+                name="optout_one_claim_per_registration",
+            ),
         ),
         migrations.AddIndex(
-            model_name='dataexport',
-            index=models.Index(condition=models.Q(('state__in', ['queued', 'running'])), fields=['created_at'], name='export_unfinished'),
+            model_name="dataexport",
+            index=models.Index(
+                condition=models.Q(("state__in", ["queued", "running"])),
+                fields=["created_at"],
+                name="export_unfinished",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='dataexport',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['queued', 'running', 'ready', 'failed'])), name='export_state_known'),
+            model_name="dataexport",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["queued", "running", "ready", "failed"])), name="export_state_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='dataexport',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('link__isnull', True), ('user__isnull', False)), models.Q(('link__isnull', False), ('user__isnull', True)), _connector='OR'), name='export_of_exactly_one_person'),
+            model_name="dataexport",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("link__isnull", True), ("user__isnull", False)),
+                    models.Q(("link__isnull", False), ("user__isnull", True)),
+                    _connector="OR",
+                ),
+                name="export_of_exactly_one_person",
+            ),
         ),
         migrations.AddIndex(
-            model_name='protectedidentity',
-            index=models.Index(fields=['status', '-created_at'], name='identity_by_status'),
+            model_name="protectedidentity",
+            index=models.Index(fields=["status", "-created_at"], name="identity_by_status"),
         ),
         migrations.AddConstraint(
-            model_name='protectedidentity',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('consented_at__isnull', True), ('status', 'invited'), ('withdrawn_at__isnull', True)), models.Q(('consented_at__isnull', False), ('key_wrapped__isnull', False), ('status', 'enrolled'), ('withdrawn_at__isnull', True)), models.Q(('key_wrapped__isnull', True), ('status', 'withdrawn'), ('withdrawn_at__isnull', False)), _connector='OR'), name='identity_status_holds'),
+            model_name="protectedidentity",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("consented_at__isnull", True), ("status", "invited"), ("withdrawn_at__isnull", True)),
+                    models.Q(
+                        ("consented_at__isnull", False),
+                        ("key_wrapped__isnull", False),
+                        ("status", "enrolled"),
+                        ("withdrawn_at__isnull", True),
+                    ),
+                    models.Q(("key_wrapped__isnull", True), ("status", "withdrawn"), ("withdrawn_at__isnull", False)),
+                    _connector="OR",
+                ),
+                name="identity_status_holds",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='protectedidentity',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('verified_at__isnull', True), ('verified_by__isnull', True)), models.Q(('verified_at__isnull', False), ('verified_by__isnull', False)), _connector='OR'), name='identity_verified_by_somebody'),
+            model_name="protectedidentity",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("verified_at__isnull", True), ("verified_by__isnull", True)),
+                    models.Q(("verified_at__isnull", False), ("verified_by__isnull", False)),
+                    _connector="OR",
+                ),
+                name="identity_verified_by_somebody",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='identitylink',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('expires_at__isnull', False), ('purpose', 'enrol')), ('purpose', 'manage'), _connector='OR'), name='identity_link_purpose_holds'),
+            model_name="identitylink",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("expires_at__isnull", False), ("purpose", "enrol")),
+                    ("purpose", "manage"),
+                    _connector="OR",
+                ),
+                name="identity_link_purpose_holds",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='facetemplate',
-            constraint=models.CheckConstraint(condition=models.Q(('consent_reference', ''), _negated=True), name='template_under_a_consent'),
+            model_name="facetemplate",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("consent_reference", ""), _negated=True), name="template_under_a_consent"
+            ),
         ),
         migrations.AddIndex(
-            model_name='enrolmentpicture',
-            index=models.Index(condition=models.Q(('state', 'waiting')), fields=['created_at'], name='enrolment_waiting'),
+            model_name="enrolmentpicture",
+            index=models.Index(
+                condition=models.Q(("state", "waiting")), fields=["created_at"], name="enrolment_waiting"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='enrolmentpicture',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('sealed__isnull', False), ('state', 'waiting')), models.Q(('read_at__isnull', False), ('sealed__isnull', True), ('state__in', ['taken', 'refused'])), _connector='OR'), name='enrolment_picture_kept_only_while_it_waits'),
+            model_name="enrolmentpicture",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("sealed__isnull", False), ("state", "waiting")),
+                    models.Q(("read_at__isnull", False), ("sealed__isnull", True), ("state__in", ["taken", "refused"])),
+                    _connector="OR",
+                ),
+                name="enrolment_picture_kept_only_while_it_waits",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='recall',
-            constraint=models.CheckConstraint(condition=models.Q(('state', 'issued'), models.Q(('lifted_at__isnull', False), ('lifted_by__isnull', False), ('state', 'lifted'), models.Q(('lifted_reasoning', ''), _negated=True)), _connector='OR'), name='recall_lifted_says_why'),
+            model_name="recall",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("state", "issued"),
+                    models.Q(
+                        ("lifted_at__isnull", False),
+                        ("lifted_by__isnull", False),
+                        ("state", "lifted"),
+                        models.Q(("lifted_reasoning", ""), _negated=True),
+                    ),
+                    _connector="OR",
+                ),
+                name="recall_lifted_says_why",
+            ),
         ),
         migrations.AddIndex(
-            model_name='recallnotice',
-            index=models.Index(condition=models.Q(('handed_out_at', None)), fields=['created_at'], name='notice_waiting'),
+            model_name="recallnotice",
+            index=models.Index(
+                condition=models.Q(("handed_out_at", None)), fields=["created_at"], name="notice_waiting"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='recallnotice',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('organisation__isnull', True), ('user__isnull', False)), models.Q(('organisation__isnull', False), ('user__isnull', True)), _connector='OR'), name='notice_has_exactly_one_holder'),
+            model_name="recallnotice",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("organisation__isnull", True), ("user__isnull", False)),
+                    models.Q(("organisation__isnull", False), ("user__isnull", True)),
+                    _connector="OR",
+                ),
+                name="notice_has_exactly_one_holder",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='recallnotice',
-            constraint=models.UniqueConstraint(fields=('recall', 'kind', 'user'), name='notice_once_per_user'),
+            model_name="recallnotice",
+            constraint=models.UniqueConstraint(fields=("recall", "kind", "user"), name="notice_once_per_user"),
         ),
         migrations.AddConstraint(
-            model_name='recallnotice',
-            constraint=models.UniqueConstraint(fields=('recall', 'kind', 'organisation'), name='notice_once_per_organisation'),
+            model_name="recallnotice",
+            constraint=models.UniqueConstraint(
+                fields=("recall", "kind", "organisation"), name="notice_once_per_organisation"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='recallversion',
-            constraint=models.UniqueConstraint(fields=('recall', 'version'), name='recall_version_once'),
+            model_name="recallversion",
+            constraint=models.UniqueConstraint(fields=("recall", "version"), name="recall_version_once"),
         ),
         migrations.AddConstraint(
-            model_name='recallversion',
-            constraint=models.UniqueConstraint(condition=models.Q(('open', True)), fields=('version', 'cause'), name='recall_open_once_per_cause'),
+            model_name="recallversion",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("open", True)), fields=("version", "cause"), name="recall_open_once_per_cause"
+            ),
         ),
         migrations.AddIndex(
-            model_name='report',
-            index=models.Index(condition=models.Q(('contact_digest', ''), _negated=True), fields=['contact_digest'], name='report_by_contact'),
+            model_name="report",
+            index=models.Index(
+                condition=models.Q(("contact_digest", ""), _negated=True),
+                fields=["contact_digest"],
+                name="report_by_contact",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='appeal',
-            constraint=models.UniqueConstraint(fields=('of_decision', 'side'), name='appeal_once_per_decision_and_side'),
+            model_name="appeal",
+            constraint=models.UniqueConstraint(
+                fields=("of_decision", "side"), name="appeal_once_per_decision_and_side"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='appeal',
-            constraint=models.CheckConstraint(condition=models.Q(('is_counter_notice', False), models.Q(('put_back_from__isnull', False), ('put_back_until__isnull', False)), _connector='OR'), name='counter_notice_has_its_days'),
+            model_name="appeal",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("is_counter_notice", False),
+                    models.Q(("put_back_from__isnull", False), ("put_back_until__isnull", False)),
+                    _connector="OR",
+                ),
+                name="counter_notice_has_its_days",
+            ),
         ),
         migrations.AddIndex(
-            model_name='screening',
-            index=models.Index(condition=models.Q(('state__in', ['queued', 'running'])), fields=['lease_until'], name='screening_unfinished'),
+            model_name="screening",
+            index=models.Index(
+                condition=models.Q(("state__in", ["queued", "running"])),
+                fields=["lease_until"],
+                name="screening_unfinished",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='screening',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['queued', 'running', 'done'])), name='screening_state_known'),
+            model_name="screening",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["queued", "running", "done"])), name="screening_state_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='screening',
-            constraint=models.CheckConstraint(condition=models.Q(('round__in', ['intake', 'pictures'])), name='screening_round_known'),
+            model_name="screening",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("round__in", ["intake", "pictures"])), name="screening_round_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='screening',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['queued', 'running'])), fields=('version', 'round'), name='one_unfinished_screening_per_round'),
+            model_name="screening",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state__in", ["queued", "running"])),
+                fields=("version", "round"),
+                name="one_unfinished_screening_per_round",
+            ),
         ),
         migrations.AddIndex(
-            model_name='screeningcheck',
-            index=models.Index(fields=['name', 'state'], name='check_by_outcome'),
+            model_name="screeningcheck",
+            index=models.Index(fields=["name", "state"], name="check_by_outcome"),
         ),
         migrations.AddConstraint(
-            model_name='screeningcheck',
-            constraint=models.UniqueConstraint(fields=('screening', 'name'), name='check_once_per_screening'),
+            model_name="screeningcheck",
+            constraint=models.UniqueConstraint(fields=("screening", "name"), name="check_once_per_screening"),
         ),
         migrations.AddConstraint(
-            model_name='screeningcheck',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['queued', 'running', 'passed', 'flagged', 'failed', 'skipped'])), name='check_state_known'),
+            model_name="screeningcheck",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["queued", "running", "passed", "flagged", "failed", "skipped"])),
+                name="check_state_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='strike',
-            constraint=models.UniqueConstraint(fields=('user', 'case'), name='strike_once_per_case'),
+            model_name="strike",
+            constraint=models.UniqueConstraint(fields=("user", "case"), name="strike_once_per_case"),
         ),
         migrations.AddConstraint(
-            model_name='strike',
-            constraint=models.CheckConstraint(condition=models.Q(('expires_at__gt', models.F('issued_at'))), name='strike_ends_later'),
+            model_name="strike",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("expires_at__gt", models.F("issued_at"))), name="strike_ends_later"
+            ),
         ),
         migrations.AddIndex(
-            model_name='mail',
-            index=models.Index(condition=models.Q(('state', 'queued')), fields=['next_at'], name='mail_due'),
+            model_name="mail",
+            index=models.Index(condition=models.Q(("state", "queued")), fields=["next_at"], name="mail_due"),
         ),
         migrations.AddConstraint(
-            model_name='mail',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('subject__isnull', True), ('user__isnull', False)), models.Q(('subject__isnull', False), ('user__isnull', True)), _connector='OR'), name='mail_has_exactly_one_reader'),
+            model_name="mail",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("subject__isnull", True), ("user__isnull", False)),
+                    models.Q(("subject__isnull", False), ("user__isnull", True)),
+                    _connector="OR",
+                ),
+                name="mail_has_exactly_one_reader",
+            ),
         ),
         migrations.AddIndex(
-            model_name='consent',
-            index=models.Index(condition=models.Q(('state', 'granted')), fields=['grantee_user', 'subject'], name='consent_of_user'),
+            model_name="consent",
+            index=models.Index(
+                condition=models.Q(("state", "granted")), fields=["grantee_user", "subject"], name="consent_of_user"
+            ),
         ),
         migrations.AddIndex(
-            model_name='consent',
-            index=models.Index(condition=models.Q(('state', 'granted')), fields=['grantee_organisation', 'subject'], name='consent_of_group'),
+            model_name="consent",
+            index=models.Index(
+                condition=models.Q(("state", "granted")),
+                fields=["grantee_organisation", "subject"],
+                name="consent_of_group",
+            ),
         ),
         migrations.AddIndex(
-            model_name='consent',
-            index=models.Index(condition=models.Q(('state', 'granted')), fields=['valid_until'], name='consent_ending'),
+            model_name="consent",
+            index=models.Index(condition=models.Q(("state", "granted")), fields=["valid_until"], name="consent_ending"),
         ),
         migrations.AddIndex(
-            model_name='consent',
-            index=models.Index(condition=models.Q(('state', 'asked')), fields=['answer_by'], name='consent_lapsing'),
+            model_name="consent",
+            index=models.Index(condition=models.Q(("state", "asked")), fields=["answer_by"], name="consent_lapsing"),
         ),
         migrations.AddConstraint(
-            model_name='consent',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('grantee_organisation__isnull', True), ('grantee_user__isnull', False)), models.Q(('grantee_organisation__isnull', False), ('grantee_user__isnull', True)), _connector='OR'), name='consent_has_exactly_one_grantee'),
+            model_name="consent",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("grantee_organisation__isnull", True), ("grantee_user__isnull", False)),
+                    models.Q(("grantee_organisation__isnull", False), ("grantee_user__isnull", True)),
+                    _connector="OR",
+                ),
+                name="consent_has_exactly_one_grantee",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='consent',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['asked', 'granted', 'refused', 'revoked', 'expired', 'withdrawn', 'lapsed'])), name='consent_state_known'),
+            model_name="consent",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("state__in", ["asked", "granted", "refused", "revoked", "expired", "withdrawn", "lapsed"])
+                ),
+                name="consent_state_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='consent',
-            constraint=models.CheckConstraint(condition=models.Q(('scopes__contained_by', ['training', 'preview', 'publication', 'commercial-use']), models.Q(('scopes', []), _negated=True)), name='consent_scopes_known'),
+            model_name="consent",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("scopes__contained_by", ["training", "preview", "publication", "commercial-use"]),
+                    models.Q(("scopes", []), _negated=True),
+                ),
+                name="consent_scopes_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='consent',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'granted'), _negated=True), models.Q(('answered_at__isnull', False), ('end_reason', ''), ('ended_at__isnull', True), ('valid_from__isnull', False)), _connector='OR'), name='consent_granted_was_answered'),
+            model_name="consent",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", "granted"), _negated=True),
+                    models.Q(
+                        ("answered_at__isnull", False),
+                        ("end_reason", ""),
+                        ("ended_at__isnull", True),
+                        ("valid_from__isnull", False),
+                    ),
+                    _connector="OR",
+                ),
+                name="consent_granted_was_answered",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='consent',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['revoked', 'expired']), _negated=True), models.Q(('end_reason__in', ['revoked', 'expired']), ('ended_at__isnull', False)), _connector='OR'), name='consent_ended_says_why'),
+            model_name="consent",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state__in", ["revoked", "expired"]), _negated=True),
+                    models.Q(("end_reason__in", ["revoked", "expired"]), ("ended_at__isnull", False)),
+                    _connector="OR",
+                ),
+                name="consent_ended_says_why",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='consent',
-            constraint=models.CheckConstraint(condition=models.Q(('verification__in', ['none', 'mail-link', 'account', 'document', 'call', 'in-person'])), name='consent_verification_known'),
+            model_name="consent",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("verification__in", ["none", "mail-link", "account", "document", "call", "in-person"])
+                ),
+                name="consent_verification_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='webhookendpoint',
-            constraint=models.UniqueConstraint(condition=models.Q(('disabled_at', None)), fields=('organisation', 'url'), name='webhook_address_once'),
+            model_name="webhookendpoint",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("disabled_at", None)), fields=("organisation", "url"), name="webhook_address_once"
+            ),
         ),
         migrations.AddIndex(
-            model_name='webhookdelivery',
-            index=models.Index(condition=models.Q(('state', 'queued')), fields=['next_at'], name='webhook_due'),
+            model_name="webhookdelivery",
+            index=models.Index(condition=models.Q(("state", "queued")), fields=["next_at"], name="webhook_due"),
         ),
         migrations.AddConstraint(
-            model_name='webhookdelivery',
-            constraint=models.UniqueConstraint(fields=('endpoint', 'notice'), name='webhook_told_once_of_a_notice'),
+            model_name="webhookdelivery",
+            constraint=models.UniqueConstraint(fields=("endpoint", "notice"), name="webhook_told_once_of_a_notice"),
         ),
         migrations.AddIndex(
-            model_name='workhash',
-            index=models.Index(condition=models.Q(('algorithm', 'sha256')), fields=['bits'], name='optout_exact_hash'),
+            model_name="workhash",
+            index=models.Index(condition=models.Q(("algorithm", "sha256")), fields=["bits"], name="optout_exact_hash"),
         ),
     ]

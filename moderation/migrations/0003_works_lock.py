@@ -16,7 +16,9 @@ END $$;
     f"CREATE TRIGGER {table}_lock BEFORE INSERT ON {table} FOR EACH STATEMENT EXECUTE FUNCTION moderation_works_lock();\n"
     for table in TABLES
 )
-DROP = "".join(f"DROP TRIGGER {table}_lock ON {table};\n" for table in TABLES) + "DROP FUNCTION moderation_works_lock();"
+DROP = (
+    "".join(f"DROP TRIGGER {table}_lock ON {table};\n" for table in TABLES) + "DROP FUNCTION moderation_works_lock();"
+)
 
 
 class Migration(migrations.Migration):

@@ -11,7 +11,7 @@ from registry.models import Version
 
 class Round(models.TextChoices):
     INTAKE = "intake", "before the decision"
-    PICTURES = "pictures", "pictures that came later"
+    PICTURES = "pictures", "changes that came later"
 
 
 class ScreeningState(models.TextChoices):
@@ -30,7 +30,7 @@ class CheckState(models.TextChoices):
 
 
 # The checks of each round in their order; `moderation.screening.listing` has their functions.
-OF_PICTURES = ("names", "reservations", "works", "blocked", "likeness", "person", "explicit", "youth")
+OF_PICTURES = ("reservations", "works", "blocked", "likeness", "person", "explicit", "youth")
 CHECK_NAMES = {
     Round.INTAKE: (
         "file",
@@ -41,9 +41,9 @@ CHECK_NAMES = {
         "conduct",
         "names",
         "sources",
-        *OF_PICTURES[1:],
+        *OF_PICTURES,
     ),
-    Round.PICTURES: OF_PICTURES[1:],
+    Round.PICTURES: ("names", *OF_PICTURES),
 }
 UNFINISHED = [ScreeningState.QUEUED.value, ScreeningState.RUNNING.value]
 

@@ -8,6 +8,7 @@ from registry.models import Version
 from registry.selectors.visibility import version_readable
 from registry.services.policy import held_back, licence_known
 
+NAMED = 5  # of what resembles the weights
 CONTRADICTIONS = ("declared-family", "metadata-family", "metadata-rank", "metadata-alpha", "embedded-hash")
 
 
@@ -77,7 +78,7 @@ def weights(subject: Subject) -> Result:
     others = [(other, score) for other, score in near if not _own(subject.version, other)]
     if not others:
         return passed("No other upload here has nearly the same weights.")
-    return flagged([_near_finding(subject.version, other, score) for other, score in others])
+    return flagged([_near_finding(subject.version, other, score) for other, score in others[:NAMED]])
 
 
 def _own(version: Version, other: Version) -> bool:

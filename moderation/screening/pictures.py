@@ -6,10 +6,12 @@ from governance.policy import Finding
 from moderation.screening.results import Match, Result, flagged, passed, skipped
 from moderation.screening.subject import Pictured, Subject
 from moderation.selectors.blocks import blocked_copy
+from moderation.selectors.consents import consent_declined
 from moderation.selectors.likeness import FaceMatch, match_faces
 from moderation.selectors.optout import WorkHit, works_found
 from registry.models.adapters import ContentLevel
 
+RESERVED = "reservation"
 NONE_YET = "There are no pictures to look at yet."
 
 
@@ -22,7 +24,7 @@ def works(subject: Subject) -> Result:
     findings, matches, plain = [], [], 0
     for picture in subject.pictures:
         try:
-            hits = works_found(picture.content)
+            hits = works_found(picture.content, sent=picture.sha256)
         except PictureUnusable:
             plain += 1  # of one tone or a few pixels: nothing in it could be anybody's work
             continue
@@ -54,7 +56,7 @@ def blocked(subject: Subject) -> Result:
     """Pictures that are copies of removed ones."""
     if not subject.pictures:
         return skipped(NONE_YET)
-    found = [(picture, blocked_copy(picture=picture.content)) for picture in subject.pictures]
+    found = [(picture, blocked_copy(picture=picture.content, sent=picture.sha256)) for picture in subject.pictures]
     hits = [(picture, block) for picture, block in found if block is not None]
     if not hits:
         return passed(f"None of {len(subject.pictures)} pictures is a copy of a removed one.")
@@ -69,25 +71,32 @@ def blocked(subject: Subject) -> Result:
 
 
 def reservations(subject: Subject) -> Result:
-    """Marks in the uploaded pictures that reserve them from data mining and training."""
+    """Marks in the uploaded pictures that reserve them from data mining and training.
+
+    Metadata are deleted once they were read: what was found in them holds for as long as the picture is there.
+    """
     uploaded = [picture for picture in subject.pictures if picture.uploaded]
-    if not uploaded:
+    read_before = {picture.key for picture in subject.pictures if not picture.uploaded}
+    known = [found for found in subject.version.findings if found["code"] == RESERVED]
+    known = [found for found in known if found["facts"]["picture"] in read_before]
+    if not uploaded and not known:
         return skipped("No pictures were uploaded whose marks could be read.")
     from moderation.matching.reservations import from_picture
 
     found = [(picture, mark) for picture in uploaded for mark in from_picture(picture.content)]
-    if not found:
+    if not found and not known:
         return passed(f"No mark in {len(uploaded)} uploaded pictures reserves them from training.")
-    return flagged(
+    fresh = [
         Finding(
             "reservations",
-            "reservation",
+            RESERVED,
             f"An uploaded picture carries a mark that reserves it from training ({mark.signal}: {mark.detail}), so a "
             "moderator decides. Show that its author allowed it, or leave it out.",
             {"picture": picture.key, "signal": mark.signal, "outcome": mark.outcome},
         )
         for picture, mark in found
-    )
+    ]
+    return flagged([*(Finding(**found) for found in known), *fresh])
 
 
 def likeness(subject: Subject) -> Result:
@@ -110,7 +119,7 @@ def likeness(subject: Subject) -> Result:
     if not against:
         return passed(f"{len(places)} faces were compared with {report.compared} protected ones; none is near.")
     return flagged(
-        [_likeness_finding(match) for match in {m.identity.pk: m for m in reversed(against)}.values()],
+        [_likeness_finding(subject, match) for match in {m.identity.pk: m for m in reversed(against)}.values()],
         matches=[_likeness_match(places[match.face][0], match) for match in against],
     )
 
@@ -132,13 +141,20 @@ def _consented(subject: Subject, match: FaceMatch) -> bool:
     )
 
 
-def _likeness_finding(match: FaceMatch) -> Finding:
+def _likeness_finding(subject: Subject, match: FaceMatch) -> Finding:
+    facts = {"identity": str(match.identity.public_id), "sure": match.sure, "verified": match.identity.is_verified}
+    owner, digest = subject.version.adapter.owner, match.identity.email_digest
+    if match.sure and match.identity.is_verified and consent_declined(owner=owner, email_digest=digest):
+        message = (
+            "A face in its pictures is near that of somebody who had their likeness protected here and has declined "
+            "your request for consent, or taken their consent back, so it is not taken. If this is an error, appeal."
+        )
+        return Finding("likeness", "likeness-refused", message, facts)
     sure = "is near" if match.sure else "may be"
     message = (
         f"A face in its pictures {sure} that of somebody who had their likeness protected here, and no consent of "
         "theirs is linked, so a moderator decides. Ask them for consent and link it."
     )
-    facts = {"identity": str(match.identity.public_id), "sure": match.sure, "verified": match.identity.is_verified}
     return Finding("likeness", "likeness-match", message, facts)
 
 

@@ -36,6 +36,7 @@ class Pictured:
 
     key: str  # sample:<uuid> or image:<uuid>
     content: bytes
+    sha256: str  # of the file as it was sent, also when only a copy of its pixels is left
     made: bool
     uploaded: bool  # with the metadata that it was uploaded with
 
@@ -82,9 +83,9 @@ class Subject:
         for sample in self.version.samples.exclude(state=SampleState.REMOVED):
             made = sample.kind == SampleKind.EXAMPLE
             key = sample.original_key or sample.storage_key
-            yield Pictured(f"sample:{sample.pk}", _content(key), made, uploaded=bool(sample.original_key))
+            yield Pictured(f"sample:{sample.pk}", _content(key), sample.sha256, made, bool(sample.original_key))
         for image in self.version.images.all():
-            yield Pictured(f"image:{image.pk}", _content(image.storage_key), made=True, uploaded=False)
+            yield Pictured(f"image:{image.pk}", _content(image.storage_key), image.sha256, made=True, uploaded=False)
 
     @cached_property
     def explicit_scores(self) -> dict[str, float]:

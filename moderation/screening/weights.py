@@ -5,7 +5,7 @@ from moderation.models import WeightFingerprint
 from moderation.screening.subject import Subject
 from registry.models import Version
 
-MOST = 5  # named on the page
+MOST = 50  # besides those of one's own, which are many where somebody has many versions
 
 
 def fingerprint_keep(subject: Subject) -> WeightFingerprint:
@@ -45,7 +45,9 @@ def nearest_versions(kept: WeightFingerprint) -> list[tuple[Version, float]]:
     """The versions whose weights come near, the nearest first, each with its similarity."""
     held = _held.setdefault(kept.method, _Held(kept.method))
     held.catch_up()
-    found = held.index.search(Fingerprint.from_bytes(bytes(kept.vector)), minimum=DERIVED)
+    owner = kept.version.adapter.owner_id
+    own = WeightFingerprint.objects.filter(version__adapter__owner=owner).count()
+    found = held.index.search(Fingerprint.from_bytes(bytes(kept.vector)), minimum=DERIVED, most=MOST + own)
     near = {one.id: one.similarity for one in found if one.id != kept.version_id}
-    rows = Version.objects.filter(pk__in=near).select_related("adapter__owner", "created_by")
-    return sorted(((row, near[row.pk]) for row in rows), key=lambda pair: -pair[1])[:MOST]
+    rows = Version.objects.filter(pk__in=near, fingerprint__isnull=False).select_related("adapter__owner", "created_by")
+    return sorted(((row, near[row.pk]) for row in rows), key=lambda pair: -pair[1])

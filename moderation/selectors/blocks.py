@@ -20,11 +20,14 @@ def blocks_in_force() -> QuerySet[Block]:
     return Block.objects.filter(lifted_at__isnull=True)
 
 
-def blocked_copy(*, sha256: str = "", tensors_digest: str = "", picture: bytes | None = None) -> Block | None:
+def blocked_copy(
+    *, sha256: str = "", tensors_digest: str = "", picture: bytes | None = None, sent: str = ""
+) -> Block | None:
     """The block that stands against a file, its tensors or a picture; None where none does.
 
-    `picture` is an encoded picture; near-identical copies of blocked ones are found too, which loads the picture
-    matching: call it with one from a task only. Raises DescriptionInvalid where a block cannot be read, and OSError for
+    `picture` is an encoded picture, `sent` the SHA-256 of the file that it was made from, where that is gone.
+    Near-identical copies of blocked ones are found too, which loads the picture matching: call it with one from a task
+    only. Raises DescriptionInvalid where a block cannot be read, and OSError for
     bytes that are no picture: a check that fails is no pass.
     """
     asked = Q()
@@ -33,7 +36,7 @@ def blocked_copy(*, sha256: str = "", tensors_digest: str = "", picture: bytes |
     if tensors_digest:
         asked |= Q(kind=BlockKind.TENSORS, value=tensors_digest)
     if picture is not None:
-        asked |= Q(kind=BlockKind.PICTURE, value=hashlib.sha256(picture).hexdigest())
+        asked |= Q(kind=BlockKind.PICTURE, value__in=[hashlib.sha256(picture).hexdigest(), *filter(None, [sent])])
     found = blocks_in_force().filter(asked).order_by("pk").first() if asked else None
     return found or (_resembling(picture) if picture is not None else None)
 

@@ -74,6 +74,14 @@ def _grantee(owner: Namespace) -> Q:
     return Q(grantee_user=owner.user_id) if owner.user_id else Q(grantee_organisation=owner.organisation_id)
 
 
+def consent_declined(*, owner: Namespace, email_digest: str) -> bool:
+    """Whether the person with this address has said no to `owner`, or taken their yes back, and not said yes since."""
+    asked = Consent.objects.filter(_grantee(owner), subject__email_digest=email_digest)
+    if not email_digest or live().filter(pk__in=asked).exists():
+        return False
+    return asked.filter(state__in=[ConsentState.REFUSED, ConsentState.REVOKED]).exists()
+
+
 def needed_scopes(version: Version) -> frozenset[ConsentScope]:
     """What a consent has to allow for this version to stay published."""
     commercial = {ConsentScope.COMMERCIAL} if version.commercial_use else set()

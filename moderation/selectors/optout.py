@@ -119,15 +119,17 @@ def domains_found(text: str) -> tuple[DomainHit, ...]:
     return tuple(hits)
 
 
-def works_found(picture: bytes) -> tuple[WorkHit, ...]:
+def works_found(picture: bytes, *, sent: str = "") -> tuple[WorkHit, ...]:
     """Every registered work that a picture shows, the surest first.
+
+    `sent` is the SHA-256 of the file as it was sent, where only a copy of its pixels is left.
 
     Raises PictureRefused for what is no picture that can be read, PictureUnusable for one too small or too flat to be
     recognised. Neither is a pass.
     """
     from moderation.selectors.optout_works import matches_of  # brings in the engines, which no web process needs
 
-    matches = {match.owner: match for match in matches_of(picture)}
+    matches = {match.owner: match for match in matches_of(picture, sent=sent)}
     entries = _counting(matches)
     holders = _holders(entries)
     hits = [

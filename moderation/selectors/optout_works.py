@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from moderation.matching.pictures import Description, Evidence, Query, examine, verify
 from moderation.models import ClaimState, OptOutClaim, WorkFeatures, WorkHash
-from moderation.optout_pictures import picture_open
 from moderation.selectors.optout import file_digest
 from moderation.selectors.optout_index import works_index
+from registry.pictures import picture_open
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class WorkMatch:
     mirrored: bool = False
 
 
-def matches_of(picture: bytes) -> list[WorkMatch]:
+def matches_of(picture: bytes, *, sent: str = "") -> list[WorkMatch]:
     """Every work of the register that the picture shows, whatever its state; one match for each.
 
     A work with features is decided by them. The bare hash of a list decides alone, at the strict threshold.
@@ -30,7 +30,7 @@ def matches_of(picture: bytes) -> list[WorkMatch]:
         likely = {candidate.owner for candidate in index.candidates(query)}
         listed = index.listed_within(query)
     described = _described(likely | listed.keys())
-    found = {owner: WorkMatch(owner, "file", 0) for owner in _same_file(picture)}
+    found = {owner: WorkMatch(owner, "file", 0) for owner in _same_file(picture, sent)}
     alone = listed.keys() - described.keys() | _on_lists(listed.keys() & described.keys())
     for owner in alone - found.keys():
         found[owner] = WorkMatch(owner, "list", listed[owner][1])
@@ -41,8 +41,9 @@ def matches_of(picture: bytes) -> list[WorkMatch]:
     return list(found.values())
 
 
-def _same_file(picture: bytes) -> list[int]:
-    same = WorkHash.objects.filter(algorithm="sha256", bits=file_digest(picture))
+def _same_file(picture: bytes, sent: str) -> list[int]:
+    digests = {file_digest(picture), bytes.fromhex(sent)} - {b""}
+    same = WorkHash.objects.filter(algorithm="sha256", bits__in=digests)
     return list(same.values_list("entry_id", flat=True).distinct())
 
 

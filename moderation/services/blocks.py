@@ -17,7 +17,7 @@ from moderation.models import Block, BlockKind, Case, CaseEvidence, CaseKind, Ca
 from moderation.selectors.blocks import blocks_in_force
 from moderation.services.cases import case_open
 from moderation.services.evidence import file_of
-from registry.models import Version
+from registry.models import SamplePicture, SampleState, Version, VersionImage
 from registry.services.holding import version_quarantine
 from registry.states import VersionState
 
@@ -73,19 +73,29 @@ def blocks_lift(*, case: Case, actor: User) -> int:
     return lifted
 
 
-def copies_in_circulation(version: Version) -> list[Version]:
-    """Other versions with the same file or the same tensors that people can get, or are about to."""
+def copies_in_circulation(version: Version, pictures: Iterable[str] = ()) -> list[Version]:
+    """Other versions with the same file, the same tensors or one of `pictures` (SHA-256) that people can get, or are
+    about to."""
     own = list(version.files.values_list("sha256", "tensors_digest"))
     same = Q(files__sha256__in=[sha256 for sha256, _ in own])
     same |= Q(files__tensors_digest__in=[digest for _, digest in own if digest])
+    same |= Q(pk__in=_showing(list(pictures)))
     found = Version.objects.filter(same, state__in=CIRCULATING).exclude(pk=version.pk).distinct()
     return list(found.select_related("adapter__owner").order_by("pk"))
 
 
+def _showing(pictures: list[str]) -> set[int]:
+    """The versions that show one of these pictures, byte for byte."""
+    attached = SamplePicture.objects.filter(sha256__in=pictures).exclude(state=SampleState.REMOVED)
+    rendered = VersionImage.objects.filter(sha256__in=pictures)
+    return {*attached.values_list("version_id", flat=True), *rendered.values_list("version_id", flat=True)}
+
+
 @audited()
 def copies_hold(*, case: Case) -> list[Case]:
-    """Hold back every copy of the version that `case` removed; a moderator decides about each."""
-    return [_hold(copy, case) for copy in copies_in_circulation(case.version)]
+    """Hold back every copy of what `case` removed, also of a picture alone; a moderator decides about each."""
+    pictures = blocks_in_force().filter(case=case, kind=BlockKind.PICTURE).values_list("value", flat=True)
+    return [_hold(copy, case) for copy in copies_in_circulation(case.version, pictures)]
 
 
 def _hold(copy: Version, removed: Case) -> Case:
@@ -94,14 +104,14 @@ def _hold(copy: Version, removed: Case) -> Case:
         actor=None,
         code=COPY_OF_REMOVED,
         what="It is held back until a moderator has looked at it.",
-        why="Its file or its tensors are the same as those of a version that was removed.",
+        why="Its file, its tensors or a picture is the same as in a version that was removed.",
         remedy="A moderator decides; you need not do anything. The decision names its reasons.",
     )
     return case_open(
         kind=CaseKind.COPY,
         version=copy,
         source=CaseSource.SYSTEM,
-        summary="The same file or tensors as a version that was taken down.",
+        summary="The same file, tensors or picture as in a version that was taken down.",
         details={"codes": [COPY_OF_REMOVED], "removed_case": str(removed.public_id), "removed_kind": removed.kind},
         severity=removed.severity,
     )

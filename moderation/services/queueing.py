@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from accounts.models import User
@@ -21,10 +21,12 @@ DECIDED = (VersionState.PUBLISHED, VersionState.IN_REVIEW)
 
 
 def screening_of(*, version: Version) -> Screening | None:
-    """Queue what this version waits for: the checks before the decision, or those of pictures that came later."""
+    """Queue what this version waits for: the checks before the decision, or those of what came later."""
     if version.state == VersionState.SCANNING and version.inspected_at is not None:
         return screening_queue(version=version, round=Round.INTAKE)
-    if version.state in DECIDED and version in versions_with_new_pictures(only=version):
+    if version.state in DECIDED and (
+        version in versions_with_new_pictures(only=version) or version in versions_described_anew(only=version)
+    ):
         return screening_queue(version=version, round=Round.PICTURES)
     return None
 
@@ -82,3 +84,12 @@ def versions_with_new_pictures(*, only: Version | None = None) -> list[Version]:
     decided = Version.objects.filter(waiting, state__in=DECIDED)
     decided = decided.filter(pk=only.pk) if only else decided
     return list(decided.exclude(screenings__state__in=UNFINISHED).distinct().order_by("pk")[:SWEEP])
+
+
+def versions_described_anew(*, only: Version | None = None, adapter: int | None = None) -> list[Version]:
+    """Versions that were decided about, whose adapter got other words or another level since they were looked at."""
+    looked_at = Screening.objects.filter(version=OuterRef("pk"), created_at__gte=OuterRef("adapter__updated_at"))
+    changed = Version.objects.filter(~Exists(looked_at), state__in=DECIDED, adapter__updated_at__gt=F("submitted_at"))
+    changed = changed.filter(pk=only.pk) if only else changed
+    changed = changed.filter(adapter=adapter) if adapter else changed
+    return list(changed.exclude(screenings__state__in=UNFINISHED).order_by("pk")[:SWEEP])

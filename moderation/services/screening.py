@@ -32,14 +32,13 @@ from moderation.services.queueing import screening_of
 from registry.leases import lease_kept
 from registry.models import SampleState, Version
 from registry.services.listing import adapter_refresh
-from registry.services.publication import version_found_later, version_screened
+from registry.services.publication import CHECK_FAILED, version_found_later, version_screened
 from registry.services.samples import samples_settle
 
 log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 3  # of one check, whose worker was gone each time
 GRAVE = {"youth-sexual": CaseKind.MINORS, "blocked-copy": CaseKind.COPY}
-FAILED = "check-failed"
 
 
 def screening_run(*, screening_id: str) -> None:
@@ -130,7 +129,7 @@ def _broken(check: Check, how: str) -> Result:
         f"The check “{check.title}” could not be finished ({how}). A check that does not finish is no pass, so a "
         "moderator decides; you need not do anything."
     )
-    finding = Finding(check.name, FAILED, message, {"how": how})
+    finding = Finding(check.name, CHECK_FAILED, message, {"how": how})
     return Result(CheckState.FAILED, message, (finding,))
 
 
@@ -158,7 +157,7 @@ def _suspects(findings: Sequence[Finding], results: Sequence[Result]) -> set[str
     """Pictures that something was found in; all of them where a check of pictures could not be finished."""
     named = {match.picture for result in results for match in result.matches}
     named |= {str(finding.facts["picture"]) for finding in findings if "picture" in finding.facts}
-    broken = any(finding.code == FAILED for finding in findings)
+    broken = any(finding.code == CHECK_FAILED for finding in findings)
     return named | ({"*"} if broken else set())
 
 

@@ -11,16 +11,11 @@ from PIL import Image
 from governance.services import audit_append, audited
 from moderation.matching.pictures import Description, PictureUnusable, describe
 from moderation.models import OptOutPicture, PictureState, WorkFeatures
-from moderation.optout_pictures import (
-    PictureRefused,
-    picture_discard,
-    picture_load,
-    picture_open,
-    thumbnail_sealed,
-)
+from moderation.optout_pictures import picture_discard, picture_load, thumbnail_sealed
 from moderation.optout_things import HashRefused, Thing, hash_thing
 from moderation.services.optout import claims_add
 from moderation.services.optout_entries import entry_of
+from registry.pictures import PictureRefused, picture_open
 
 LEASE = timedelta(minutes=5)
 ATTEMPTS = 3

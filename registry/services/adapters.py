@@ -11,6 +11,7 @@ from registry.errors import DeclarationIncomplete, NameTaken
 from registry.models import Adapter, Tag
 from registry.models.adapters import ContentLevel, Visibility
 from registry.services.listing import adapter_refresh
+from registry.signals import adapter_described
 
 NAME_PATTERN = re.compile(r"^[a-z0-9](?:[a-z0-9]|[-_.](?=[a-z0-9])){0,59}\Z")  # `$` would let a line feed follow
 MAX_TAGS = 20
@@ -90,6 +91,7 @@ def adapter_update(
         subject=("registry.adapter", str(adapter.pk)),
         data={"fields": sorted(changes) + (["tags"] if tags is not None else [])},
     )
+    transaction.on_commit(lambda: adapter_described.send(sender=Adapter, adapter_id=adapter.pk))
     return adapter_refresh(adapter=adapter)
 
 

@@ -1,7 +1,7 @@
 """Whether a screened version is published: the policy engine is asked, its answer is on record and acted upon.
 
 It is asked when the screening ends, once more by its people when they have stated what a licence asks for, and again
-when pictures that came later brought something to light.
+when pictures or words that came later brought something to light.
 """
 
 import hashlib
@@ -27,6 +27,8 @@ from registry.signals import version_decided, version_held, version_withheld
 from registry.standing import obstacle_to
 from registry.states import NEEDS_FACTS, NEEDS_MAINTAINER, VersionState
 
+CHECK_FAILED = "check-failed"  # never known: what nobody could look at was not approved
+IDENTIFYING = ("identity", "entry", "block", "version")  # facts that say whom or what a finding is about
 PERSON_UNDECLARED = "person-undeclared"  # the finding that such a statement answers
 
 
@@ -111,28 +113,37 @@ def fictional_state(*, version: Version, actor: User, statement: str) -> Version
 
 @audited()
 def version_found_later(*, version: Version, findings: Sequence[Finding]) -> bool:
-    """Pictures that came after the decision brought this to light; True where it holds the version back now.
+    """Pictures or words that came after the decision brought this to light; True where it holds the version back now.
 
     What a moderator approved in spite of the same finding stays approved.
     """
     version = _locked(version)
-    known = {(found["code"], found["message"]) for found in version.findings}
-    fresh = [found for found in findings if (found.code, found.message) not in known]
+    known = {_about(Finding(**found)) for found in version.findings}
+    fresh = [found for found in findings if found.code == CHECK_FAILED or _about(found) not in known]
     if not fresh or version.state not in {VersionState.PUBLISHED, VersionState.IN_REVIEW}:
         return False
     _keep(version, [*(Finding(**found) for found in version.findings), *fresh])
-    if version.state == VersionState.IN_REVIEW:
+    in_review = version.state == VersionState.IN_REVIEW
+    if in_review and version.state_detail.get("code") != NEEDS_MAINTAINER:
         return True
     decision, record = publication_decide(version)
     if decision.outcome is Outcome.ALLOW:
         return False
+    if in_review:  # its own people could publish it until now
+        publication_settle(version, decision, record)
+        return True
     denied = decision.outcome is Outcome.DENY
     to = VersionState.QUARANTINED if denied else VersionState.IN_REVIEW
-    detail = _policy_detail(version, decision) | {"what": "It was held back by what its pictures show."}
+    detail = _policy_detail(version, decision) | {"what": "It was held back by what a later check found."}
     version_transition(version=version, to=to, actor=None, detail=detail, decision=record)
     transaction.on_commit(lambda: version_withheld.send(sender=Version, version_id=version.pk))
     transaction.on_commit(lambda: version_held.send(sender=Version, version_id=version.pk))
     return True
+
+
+def _about(finding: Finding) -> tuple[object, ...]:
+    """What two findings have to share to be the same: the words, and whom or what they found."""
+    return (finding.code, finding.message, *(finding.facts.get(name) for name in IDENTIFYING))
 
 
 def _locked(version: Version) -> Version:

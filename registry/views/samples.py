@@ -51,7 +51,7 @@ def sample_delete(request: HttpRequest, owner: str, name: str, number: int, pk: 
     )
     picture = samples_readable_by(request.user).filter(pk=pk, version=found).first()
     if picture is None:
-        raise NotFound("There is no such picture of this version.")
+        raise NotFound(f"There is no {owner}/{name} v{number} that you may see.")  # with such a picture
     sample_remove(sample=picture, actor=request.user)  # type: ignore[arg-type]
     messages.success(request, "The picture is removed.")
     return redirect("version", owner=owner, name=name, number=number)

@@ -4,9 +4,12 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.e2e.sites import Site, running_site
+
+
+expect.set_options(timeout=30_000)  # a worker reads, screens and decides before a page has what is looked for
 
 
 @pytest.fixture(scope="package")

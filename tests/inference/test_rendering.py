@@ -22,6 +22,7 @@ from inference.plan import SEED, SETTINGS
 from inference.rendering import preview_render
 from inference.services import MAX_ATTEMPTS, preview_cancel, preview_queue, preview_retry
 from inference.states import JobState
+from moderation.services.screening import version_screen_now
 from registry.models import Version, VersionImage
 from tests.factories.registry import make_version, stored_file
 from tests.inference.conftest import STARTER
@@ -108,6 +109,9 @@ def test_job_renders_four_strengths_of_one_seed(job: PreviewJob, version: Versio
     assert {array.shape for array in pixels} == {(64, 64, 3)}
     for other in pixels[1:]:
         assert np.abs(pixels[0].astype(int) - other).mean() > 1
+    version.adapter.refresh_from_db()
+    assert version.adapter.thumbnail == ""  # nobody has looked at them yet
+    version_screen_now(version_id=version.pk)
     version.adapter.refresh_from_db()
     assert version.adapter.thumbnail == str(images[3].pk)
 

@@ -6,6 +6,7 @@ import pytest
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import User
 from inference.models import PreviewJob
@@ -80,6 +81,7 @@ def test_finished_job_shows_the_strip_and_ends_the_polling(client: Client, job: 
     picture = VersionImage.objects.create(
         version=version, row=0, column=0, prompt="a <b> circle", seed=1, steps=1, guidance=1, strength=0,
         base_model="tinybase", width=64, height=64, storage_key="images/none.png", sha256="0" * 64,
+        screened_at=timezone.now(),
     )  # fmt: skip
     page = _open(client, version).content
     assert reverse("image", args=[picture.pk]).encode() in page

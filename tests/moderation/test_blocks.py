@@ -118,6 +118,21 @@ def test_blocking_the_same_twice_keeps_one(version: Version, mo: User) -> None:
 # Pictures
 
 
+def test_other_adapter_that_shows_the_removed_picture_is_held_with_a_case(version: Version, mo: User) -> None:
+    _preview(version, as_bytes(drawing(1)))
+    other, apart = (
+        make_version(actor=make_user(name), name=name, content=lora_bytes(seed=seed))
+        for name, seed in (("eve", 8), ("bea", 9))
+    )
+    _preview(other, as_bytes(drawing(1)))
+    _preview(apart, as_bytes(drawing(2)))
+    _removed(version, mo)
+    other.refresh_from_db()
+    apart.refresh_from_db()
+    assert (other.state, apart.state) == ("quarantined", "published")
+    assert Case.objects.get(version=other).kind == CaseKind.COPY
+
+
 def test_picture_is_known_identical_at_once_and_changed_after_the_task(version: Version, mo: User) -> None:
     shown = drawing(1)
     _preview(version, as_bytes(shown))

@@ -11,10 +11,11 @@ from PIL import Image, ImageOps
 
 from moderation.matching.pictures import DEFAULT, PictureUnusable, describe
 from moderation.models import OptOutClaim, OptOutEntry, OptOutHolder, OptOutPicture, WorkFeatures, WorkHash
-from moderation.optout_pictures import PIXELS_MAX, PictureRefused, picture_check, thumbnail_unsealed
+from moderation.optout_pictures import picture_check, thumbnail_unsealed
 from moderation.selectors.optout import works_found
 from moderation.services.optout import claims_withdraw, optout_register, pictures_due
 from moderation.services.works import ATTEMPTS, picture_prepare
+from registry.pictures import PIXELS_MAX, PictureRefused
 from tests.factories.accounts import make_user
 from tests.factories.optout import (
     csv_of,

@@ -92,4 +92,5 @@ def test_only_the_latest_inspection_renews_its_lease() -> None:
 def test_inspected_version_is_not_renewed() -> None:
     version = make_submitted(actor=make_user("ada"))
     inspection.version_inspect(version_id=version.pk)
-    assert not inspection._renew(Version.objects.filter(pk=version.pk, state="scanning", scan_attempts=1))
+    version.scan_attempts = 1
+    assert not inspection._renew(inspection._held(version))

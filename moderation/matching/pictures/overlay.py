@@ -16,7 +16,7 @@ SIDE = 64  # pixels of a thumbnail, whatever the proportions of the picture
 _AROUND = (9, 9)  # pixels over which mean and strength are taken
 _FAINTEST = 0.5  # grey levels of detail; below that there is only the encoder's noise to compare
 _NOISE = 1.5  # grey levels that details of a thumbnail may be off after recompression
-_FEWEST = 150  # pixels that both pictures must show
+_FEWEST = 300  # pixels that both pictures must show
 
 
 def thumbnail(raster: Grey) -> Grey:

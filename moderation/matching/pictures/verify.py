@@ -25,6 +25,8 @@ class Thresholds:
     inliers: features that agree on one map from picture to work, at least.
     agreement: correlation of details, 0 to 1, that the pictures laid over each other must have then. Without it any
     caption that two pictures share would be a match, however many features it has.
+    coverage, strong: where the features span less than `coverage` of what both pictures have in common (convex hull
+    over overlap), as those of a caption do, there must be twice as many, and the agreement must be `strong`.
     overlay: agreement that decides without features, where hashes within `near` (bits of 64) say how to lay them.
     phash, pdq: distances (bits of 64, of 256) at which a hash decides alone. For works with a picture only PDQ does;
     both are for list entries, of which no more is known. Plain pictures share pHashes: take that for a hint.
@@ -32,6 +34,8 @@ class Thresholds:
 
     inliers: int = 4
     agreement: float = 0.5
+    coverage: float = 0.12
+    strong: float = 0.75
     near: int = 12
     overlay: float = 0.75
     phash: int = 2
@@ -79,7 +83,9 @@ class _Laid:
     mirrored: bool
 
     def suffices(self, thresholds: Thresholds) -> bool:
-        return self.fit.inliers >= thresholds.inliers and self.agreement >= thresholds.agreement
+        if self.fit.coverage >= thresholds.coverage:
+            return self.fit.inliers >= thresholds.inliers and self.agreement >= thresholds.agreement
+        return self.fit.inliers >= 2 * thresholds.inliers and self.agreement >= thresholds.strong
 
 
 def verify(work: Description, picture: Query | Image.Image, thresholds: Thresholds = DEFAULT) -> Verdict:

@@ -22,6 +22,7 @@ FILED = 200  # features of a work that are filed, the most telling first
 ASKED = 500  # features of a picture that are looked up, in either mirroring
 UNSURE = 4  # bits of the word nearest their threshold, looked up both ways
 SAME = 14  # signatures at most this far apart speak of the same detail
+CROWDED = 1000  # features under one word; such a detail is everywhere, tells nothing, and would cost the most
 _BITS = 20  # of a word
 _POWERS = 1 << np.arange(_BITS)
 
@@ -98,8 +99,10 @@ class WordIndex:
         return dict(zip(owners.tolist(), counts.tolist(), strict=True))
 
     def _votes(self, segment: _Segment, filing: Filing, probes: NDArray[np.uint32]) -> NDArray[np.int64]:
-        asked, rows = places_of(segment.starts, probes.reshape(-1))
-        feature = asked // probes.shape[1]
+        keys = probes.reshape(-1)
+        told = np.flatnonzero(segment.starts[keys + 1] - segment.starts[keys] <= CROWDED)
+        asked, rows = places_of(segment.starts, keys[told])
+        feature = told[asked] // probes.shape[1]
         near = np.flatnonzero(np.bitwise_count(segment.signatures[rows] ^ filing.signatures[feature]) <= SAME)
         # Owners by their place among themselves: a pair of small numbers is one number.
         owners, places = np.unique(segment.owners[rows[near]], return_inverse=True)

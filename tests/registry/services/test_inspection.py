@@ -87,7 +87,7 @@ def _broken_header() -> bytes:
     return struct.pack("<Q", len(head)) + head + bytes(4)
 
 
-NOT_A_NUMBER = lora_bytes().replace(struct.pack("<f", 0.001), struct.pack("<f", float("nan")), 1)
+NOT_A_NUMBER = lora_bytes()[:-8] + struct.pack("<f", float("nan")) + lora_bytes()[-4:]  # in front of the alpha
 REFUSED = {
     "pickle": (pickle.dumps({"state_dict": [1.0] * 50}), "model.ckpt"),
     "renamed pickle": (pickle.dumps({"state_dict": [1.0] * 50}), "model.safetensors"),

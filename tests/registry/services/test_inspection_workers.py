@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import User
-from governance.models import DecisionRecord
+from governance.models import AuditEntry, DecisionRecord
 from registry.models import Blob, Revision, Version, VersionFile
 from registry.services import inspection as service
 from registry.services.inspection import MAX_ATTEMPTS, inspections_due, version_inspect
@@ -50,7 +50,7 @@ def test_worker_that_died_is_replaced_when_its_lease_is_over(ada: User) -> None:
     over = timezone.now() - timedelta(seconds=1)
     Version.objects.filter(pk=version.pk).update(scan_lease_until=over, scan_attempts=1)
     assert inspections_due() == [version.pk]
-    assert _inspected(version).state == VersionState.PUBLISHED
+    assert _inspected(version).inspected_at is not None
     assert inspections_due() == []
 
 
@@ -74,25 +74,25 @@ def test_file_that_kills_its_workers_goes_to_a_person(ada: User) -> None:
 def test_last_attempt_may_still_succeed(ada: User) -> None:
     version = make_submitted(actor=ada)
     Version.objects.filter(pk=version.pk).update(scan_attempts=MAX_ATTEMPTS - 1)
-    assert _inspected(version).state == VersionState.PUBLISHED
+    assert _inspected(version).inspected_at is not None
 
 
 @pytest.mark.django_db(transaction=True)
 def test_worker_that_dies_at_the_very_end_loses_nothing(ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
     version = make_submitted(actor=ada)
 
-    def die(*_: Any) -> None:
+    def die(*_: Any, **__: Any) -> None:
         raise SystemExit
 
     with monkeypatch.context() as patch:
-        patch.setattr(service, "publication_settle", die)
+        patch.setattr(service, "audit_append", die)
         with pytest.raises(SystemExit):
             version_inspect(version_id=version.pk)
     assert _stored(version).state == VersionState.SCANNING
     assert not Blob.objects.exists()
     Version.objects.update(scan_lease_until=timezone.now() - timedelta(seconds=1))
     healed = _inspected(version)
-    assert healed.state == VersionState.PUBLISHED
+    assert healed.inspected_at is not None
     assert stored_file(healed).read_bytes() == lora_bytes()
 
 
@@ -134,9 +134,9 @@ def test_late_worker_does_not_conclude_twice(ada: User, monkeypatch: pytest.Monk
 
     _meanwhile(monkeypatch, step, another_takes_over)
     version_inspect(version_id=version.pk)
-    assert _stored(version).state == VersionState.PUBLISHED
+    assert _stored(version).inspected_at is not None
     assert Revision.objects.count() == 1
-    assert DecisionRecord.objects.filter(action="publish").count() == 1
+    assert AuditEntry.objects.filter(action="version.inspected").count() == 1
 
 
 def test_late_worker_does_not_refuse_what_another_published(ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +151,8 @@ def test_late_worker_does_not_refuse_what_another_published(ada: User, monkeypat
 
     monkeypatch.setattr(service, "_read", fails_late)
     version_inspect(version_id=version.pk)
-    assert _stored(version).state == VersionState.PUBLISHED
+    assert _stored(version).state == VersionState.SCANNING
+    assert _stored(version).inspected_at is not None
 
 
 def test_lost_upload_is_refused_with_what_to_do(ada: User) -> None:

@@ -1,6 +1,7 @@
 """What search and cards read is the newest published version, whatever becomes of it."""
 
 import pytest
+from django.utils import timezone
 
 from accounts.models import User
 from registry.models import Adapter, Version, VersionImage
@@ -125,6 +126,7 @@ def test_card_shows_the_strongest_picture_of_the_newest_version(ada: User, pair:
             height=1,
             storage_key="x",
             sha256="0" * 64,
+            screened_at=timezone.now(),
         )
         for version in pair
         for column in (0, 1)

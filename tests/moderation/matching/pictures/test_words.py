@@ -8,7 +8,7 @@ import pytest
 from moderation.matching.pictures.buckets import IndexInvalid
 from moderation.matching.pictures.keypoints import Features, find
 from moderation.matching.pictures.raster import grey
-from moderation.matching.pictures.words import FILED, UNSURE, Filing, WordIndex
+from moderation.matching.pictures.words import CROWDED, FILED, UNSURE, Filing, WordIndex
 from tests.moderation.matching.pictures.builders import as_jpeg, painting
 
 
@@ -83,3 +83,11 @@ def test_load_of_arrays_that_do_not_fit_is_refused(tmp_path: Path) -> None:
 def test_build_from_arrays_of_different_lengths_is_refused() -> None:
     with pytest.raises(IndexInvalid):
         WordIndex.build(np.zeros(2, np.uint32), np.zeros(2, np.uint64), np.zeros(3, np.int64))
+
+
+def test_detail_that_is_everywhere_has_no_vote() -> None:
+    filing = Filing.of(features(1).first(1))
+    for copies, votes in ((CROWDED, {7: 1}), (CROWDED + 1, {})):
+        owners = np.full(copies, 7, np.int64)
+        crowd = WordIndex.build(filing.words.repeat(copies), filing.signatures.repeat(copies), owners)
+        assert crowd.votes(features(1).first(1)) == votes
