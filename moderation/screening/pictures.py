@@ -3,6 +3,7 @@
 from django.conf import settings
 
 from governance.policy import Finding
+from moderation.screening.consented import excused
 from moderation.screening.results import Match, Result, flagged, passed, skipped
 from moderation.screening.subject import Pictured, Subject
 from moderation.selectors.blocks import blocked_copy
@@ -28,7 +29,7 @@ def works(subject: Subject) -> Result:
         except PictureUnusable:
             plain += 1  # of one tone or a few pixels: nothing in it could be anybody's work
             continue
-        against = [hit for hit in hits if subject.version.created_by_id not in hit.holders]
+        against = [hit for hit in hits if not excused(hit, subject)]
         findings += [_work_finding(picture, hit) for hit in against]
         matches += [Match(picture.key, f"work:{hit.entry_id}", hit.title, _evidence(hit)) for hit in against]
     if findings:

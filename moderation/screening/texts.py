@@ -1,8 +1,9 @@
 """Checks of words: registered names, declared sources, and terms about young people beside sexual content."""
 
 from governance.policy import Finding
+from moderation.matching.folding import fold
 from moderation.matching.terms import find_terms
-from moderation.screening.consented import consented_names
+from moderation.screening.consented import consented_names, excused
 from moderation.screening.results import Match, Result, flagged, passed
 from moderation.screening.subject import Subject
 from moderation.selectors.optout import NameHit, domains_found, names_found
@@ -26,9 +27,7 @@ def names(subject: Subject) -> Result:
 
 
 def _excused(hit: NameHit, subject: Subject, allowed: frozenset[str]) -> bool:
-    from moderation.matching.folding import fold
-
-    return subject.version.created_by_id in hit.holders or fold(hit.name) in allowed
+    return excused(hit, subject) or fold(hit.name) in allowed
 
 
 def _name_finding(hit: NameHit, places: list[str]) -> Finding:
@@ -43,7 +42,7 @@ def _name_finding(hit: NameHit, places: list[str]) -> Finding:
 
 def sources(subject: Subject) -> Result:
     """Addresses among the declared training sources that rights holders have closed to training."""
-    hits = [hit for hit in domains_found(subject.sources) if subject.version.created_by_id not in hit.holders]
+    hits = [hit for hit in domains_found(subject.sources) if not excused(hit, subject)]
     if not hits:
         return passed("None of the declared sources is in the opt-out register.")
     return flagged(

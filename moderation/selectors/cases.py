@@ -76,11 +76,6 @@ def queue_counts() -> dict[str, Any]:
     return {**counts, "kinds": [(kind, label, kinds[kind]) for kind, label in CaseKind.choices if kind in kinds]}
 
 
-def cases_decided() -> QuerySet[Case]:
-    """Decided cases, newest first."""
-    return Case.objects.filter(status=CaseStatus.DECIDED).select_related(*RELATED, "decision").order_by("-decided_at")
-
-
 def access_case(*, public_id: uuid.UUID) -> Case:
     """The case for a moderator, which the view has made sure of; raises NotFound."""
     related = (

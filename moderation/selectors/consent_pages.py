@@ -9,12 +9,11 @@ from django.db.models import Q, QuerySet
 from accounts.errors import NotFound
 from accounts.models import Membership, Organisation, User
 from accounts.permissions import Role
-from governance.policy.territories import COUNTRIES
 from moderation.consent_terms import MEANINGS, SCOPE_WORDS, ConsentScope, ConsentState, Verification
 from moderation.models.consent import Consent, ConsentLink
 from moderation.selectors.consents import consent_covers, missing_consents
 from registry.models import Version
-from registry.selectors.access import Actor, namespaces_for_upload
+from registry.selectors.access import namespaces_for_upload
 from registry.selectors.visibility import versions_readable_by
 from registry.states import VersionState
 
@@ -123,7 +122,7 @@ class Standing:
     covers: bool
 
 
-def version_standing(*, actor: Actor, version: Version) -> dict[str, Any]:
+def version_standing(*, version: Version) -> dict[str, Any]:
     """What a version rests on, for its own people and moderators."""
     links = version.consent_links.filter(released_at=None).select_related("consent__subject")
     return {
@@ -142,8 +141,3 @@ def consents_for_moderators(*, state: str = "", unverified: bool = False) -> Que
     if unverified:
         found = found.filter(verification__in=[Verification.NONE, Verification.MAIL], state=ConsentState.GRANTED)
     return found
-
-
-def territory_choices() -> list[str]:
-    """EU and the country codes, as terms name them."""
-    return ["EU", *sorted(COUNTRIES)]

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 from moderation.models import Block, Case, PictureMatch, Screening, WorkFeatures
 
-NO_PICTURE = "identity"  # of a protected likeness no picture is kept, only what compares it
-
 
 @dataclass(frozen=True)
 class Match:

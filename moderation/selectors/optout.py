@@ -7,12 +7,13 @@ claims it, so that nobody is held up by their own opt-out; it is empty where any
 
 import hashlib
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from django.db.models import Q, QuerySet
 
 from moderation.addresses import Address, addresses_in, hosts_above
+from moderation.contacts import email_digest
 from moderation.matching.names import Name, NameIndex
 from moderation.models import ClaimState, EntryKind, OptOutClaim, OptOutEntry, OptOutRevision
 
@@ -168,6 +169,14 @@ def _holders(ids: Iterable[int]) -> dict[int, tuple[int, ...]]:
     for entry, user in claims.values_list("entry_id", "registration__holder__user_id"):
         claimants.setdefault(entry, set()).add(user)
     return {entry: tuple(user for user in who if user is not None) for entry, who in claimants.items() if len(who) == 1}
+
+
+def holders_consent(entry_id: str, *, digests: Collection[str]) -> bool:
+    """Whether all who claim an entry are known by one of these addresses; what a list names, nobody consents to."""
+    claims = OptOutClaim.objects.filter(entry__public_id=entry_id, state=ClaimState.ACTIVE)
+    holders = claims.values_list("registration__holder__email_digest", "registration__holder__user__email").distinct()
+    known = [digest or (email_digest(email) if email else "") for digest, email in holders]
+    return bool(known) and all(digest and digest in digests for digest in known)
 
 
 def entries_for_moderators(*, query: str = "", kind: str = "", state: str = "") -> QuerySet[OptOutEntry]:

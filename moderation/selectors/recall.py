@@ -41,7 +41,7 @@ def access_notice(*, actor: User, public_id: uuid.UUID) -> RecallNotice:
     return notice
 
 
-def notice_page(*, actor: User, notice: RecallNotice) -> dict[str, Any]:
+def notice_page(*, notice: RecallNotice) -> dict[str, Any]:
     """What happened, why, what to do, and the receipts that it concerns."""
     entries = list(notice.recall.versions.select_related("version__adapter__owner", "decision"))
     return {

@@ -32,6 +32,7 @@ from moderation.selectors.consents import consent_covers, live_consents
 from moderation.services.mails import mail_queue
 from moderation.services.tombstones import never_ask
 from moderation.throttling import HOUR, count_or_refuse
+from registry.errors import ConflictOfInterest
 from registry.models import Version
 from registry.states import TOMBSTONES
 
@@ -175,8 +176,18 @@ def consent_withdraw(*, consent: Consent, actor: User) -> Consent:
 
 @audited()
 def consent_verify(*, consent: Consent, actor: User, method: Verification, note: str) -> Consent:
-    """A moderator says how it was made sure that the subject is who answered."""
+    """A moderator says how it was made sure that the subject is who answered.
+
+    Raises ConflictOfInterest where they asked for it themselves, or it was given to an organisation of theirs.
+    """
     consent = consent_locked(consent)
+    organisation = consent.grantee_organisation
+    theirs = organisation is not None and organisation.memberships.filter(user=actor).exists()
+    if theirs or actor.pk in {consent.asked_by_id, consent.grantee_user_id}:
+        raise ConflictOfInterest(
+            "This consent was asked by you, or for an organisation that you belong to.",
+            remedy="Leave it to another moderator.",
+        )
     consent.verification = method.value
     consent.verified_by, consent.verified_at = actor, timezone.now()
     consent.verification_note_sealed = seal(note.encode(), context=NOTE_CONTEXT) if note else None

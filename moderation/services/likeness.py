@@ -24,6 +24,7 @@ from moderation.models import (
     ProtectedIdentity,
 )
 from moderation.services.tombstones import never_ask
+from registry.errors import ConflictOfInterest
 
 SUBJECT = "moderation.protectedidentity"
 
@@ -94,8 +95,10 @@ def manage_link_renew(*, identity: ProtectedIdentity, moderator: User) -> str:
 
 @audited()
 def identity_verify(*, identity: ProtectedIdentity, moderator: User) -> ProtectedIdentity:
-    """A moderator has made sure that who enrolled may do so."""
+    """A moderator has made sure that who enrolled may do so; raises ConflictOfInterest over one's own."""
     identity = enrolled_locked(identity)
+    if moderator.pk == identity.user_id:
+        raise ConflictOfInterest("You enrolled this identity yourself.", remedy="Leave it to another moderator.")
     identity.verified_at, identity.verified_by = timezone.now(), moderator
     identity.save(update_fields=["verified_at", "verified_by"])
     _log(identity, "likeness.verified", moderator)

@@ -131,5 +131,5 @@ def of_version(request: HttpRequest, owner: str, name: str, number: int) -> Http
     version = access_version(
         actor=request.user, owner=owner, name=name, number=number, permission=AdapterPermission.READ_UNPUBLISHED
     )
-    context = version_standing(actor=request.user, version=version)
+    context = version_standing(version=version)
     return render(request, "moderation/consents/of_version.html", context)

@@ -45,7 +45,7 @@ def notice(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
         notice_acknowledge(notice=found, actor=request.user)
         messages.success(request, "Thank you. That you did it is on record.")
         return redirect("recall_notice", public_id)
-    return render(request, "moderation/recalls/notice.html", notice_page(actor=request.user, notice=found))
+    return render(request, "moderation/recalls/notice.html", notice_page(notice=found))
 
 
 @login_required

@@ -24,8 +24,6 @@ from registry.permissions import AdapterPermission
 from registry.selectors.access import Actor, access_adapter, access_version
 from registry.states import VersionState
 
-SEGMENTS = (2, 4)  # /owner/name and /owner/name/v/1
-
 
 @require_safe
 def report(request: HttpRequest) -> HttpResponse:

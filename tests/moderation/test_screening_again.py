@@ -10,16 +10,18 @@ from safetensors.numpy import load, save
 
 from accounts.models import User
 from governance.policy import Finding
+from moderation.consent_terms import Verification
 from moderation.likeness_consent import current_consent
 from moderation.models import ActsAs, ProtectedIdentity, ScreeningState
 from moderation.screening.subject import Subject
 from moderation.services.consent_answers import consent_grant, consent_refuse
+from moderation.services.consents import consent_verify
 from moderation.services.enrolment import template_add
 from moderation.services.likeness import identity_enrol, identity_verify
 from moderation.services.queueing import PAUSE, screening_again, versions_described_anew
 from moderation.services.screening import screening_run, version_screen_now
 from moderation.tasks import screen_described, sweep_described
-from registry.errors import TransitionRefused
+from registry.errors import ConflictOfInterest, TransitionRefused
 from registry.models import SampleState, Version
 from registry.services.adapters import adapter_update
 from registry.services.publication import CHECK_FAILED, version_found_later
@@ -27,9 +29,9 @@ from registry.services.review import version_release, version_review
 from registry.services.samples import Sample
 from registry.states import NEEDS_MAINTAINER, VersionState
 from tests.factories.accounts import make_organisation, make_user
-from tests.factories.consents import make_asked
+from tests.factories.consents import make_asked, make_consent
 from tests.factories.faces import OtherReader, made_face
-from tests.factories.optout import hashes, make_picture, names, picture_bytes, register_as
+from tests.factories.optout import addresses, hashes, make_picture, names, picture_bytes, register_as
 from tests.factories.registry import make_screened
 from tests.moderation.matching.reservations.pictures import with_chunk
 from tests.safetensors_bytes import lora_bytes
@@ -127,6 +129,36 @@ def test_grave_find_before_the_release_refuses(ada: User) -> None:
     version = make_screened(actor=eve, namespace=studio.namespace)
     version_found_later(version=version, findings=[Finding("youth", "youth-sexual", "Seen.")])
     assert Version.objects.get(pk=version.pk).state == VersionState.REFUSED
+
+
+@pytest.mark.parametrize(("checked", "state"), [(True, VersionState.PUBLISHED), (False, VersionState.IN_REVIEW)])
+def test_consent_that_a_moderator_checked_excuses_works_and_sources_of_that_person(
+    checked: bool, state: VersionState, ada: User
+) -> None:
+    sam = make_user("sam", email="sam@subjects.example")
+    register_as(sam, *addresses("sam.example.net"), pictures={"Shore": picture_bytes(make_picture())})
+    consent = make_consent(ada, adapters=frozenset({"ada/shores"}))
+    if checked:
+        mo = make_user("mo", is_moderator=True)
+        consent_verify(consent=consent, actor=mo, method=Verification.CALL, note="")
+    version = make_screened(
+        actor=ada,
+        name="shores",
+        samples=[Sample("shore.png", picture_bytes(make_picture()))],
+        declared={"training_sources": "https://sam.example.net/pictures"},
+    )
+    assert (version.state, _codes(version)) == (state, set() if checked else {"optout-work", "optout-domain"})
+
+
+def test_consent_of_one_holder_does_not_excuse_what_another_claims_too(ada: User) -> None:
+    for name in ("sam", "kim"):
+        email = f"{name}@subjects.example"
+        register_as(make_user(name, email=email), pictures={"Shore": picture_bytes(make_picture())})
+    consent = make_consent(ada, adapters=frozenset({"ada/shores"}))
+    mo = make_user("mo", is_moderator=True)
+    consent_verify(consent=consent, actor=mo, method=Verification.CALL, note="")
+    samples = [Sample("shore.png", picture_bytes(make_picture()))]
+    assert _codes(make_screened(actor=ada, name="shores", samples=samples)) == {"optout-work"}
 
 
 def _described(version: Version, **words: Any) -> Version:
@@ -229,3 +261,19 @@ def test_likenesses_that_another_reader_enrolled_are_no_pass(ada: User, monkeypa
     _enrolled()
     monkeypatch.setattr("moderation.matching.faces.face_reader", lambda path: OtherReader(model="other-2"))
     assert _codes(_shown(ada)) == {CHECK_FAILED}
+
+
+@pytest.mark.parametrize("own", ["asked", "organisation", "identity"])
+def test_moderator_verifies_nothing_of_their_own(own: str) -> None:
+    mo = make_user("mo", is_moderator=True)
+    if own == "identity":
+        asked = {"name": "Mo", "acts_as": ActsAs.SELF, "consent": current_consent()}
+        identity = identity_enrol(user=mo, **asked)
+        with pytest.raises(ConflictOfInterest):
+            identity_verify(identity=identity, moderator=mo)
+        return
+    ada = make_user("ada")
+    studio = make_organisation(ada, members={"member": mo})
+    consent = make_consent(mo) if own == "asked" else make_consent(ada, studio)
+    with pytest.raises(ConflictOfInterest):
+        consent_verify(consent=consent, actor=mo, method=Verification.CALL, note="")
