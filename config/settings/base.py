@@ -326,6 +326,9 @@ LIKENESS_READER = env.text("LIKENESS_READER", "moderation.matching.dlib_faces.Dl
 LIKENESS_INVITATION = timedelta(days=env.number("LIKENESS_INVITATION_DAYS", 14))
 LIKENESS_ENROLMENTS_PER_DAY = env.number("LIKENESS_ENROLMENTS_PER_DAY", 5)  # of one account
 
+# Whether the servers of declared training sources are asked if they allow it; without the internet, say no.
+SOURCES_READ = env.flag("SOURCES_READ", True)
+
 # The opt-out register. Lists that are fetched every night: name=https://…, separated by commas. The operator answers
 # for them: what they name counts as verified. Addresses inside WEBHOOK_NETWORKS may be fetched too.
 OPTOUT_LISTS = env.pairs("OPTOUT_LISTS")

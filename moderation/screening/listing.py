@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from moderation.models.screening import CHECK_NAMES, Round
-from moderation.screening import conduct, files, pictures, texts
+from moderation.screening import conduct, files, pictures, sources, texts
 from moderation.screening.results import Result
 from moderation.screening.subject import Subject
 from moderation.selectors.screening import TITLES
@@ -30,7 +30,7 @@ CHECKS: tuple[Check, ...] = (
     Check("metadata", files.metadata),
     Check("conduct", conduct.conduct),
     Check("names", texts.names),
-    Check("sources", texts.sources),
+    Check("sources", sources.sources),
     Check("reservations", pictures.reservations),
     Check("works", pictures.works),
     Check("blocked", pictures.blocked),

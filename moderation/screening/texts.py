@@ -1,4 +1,4 @@
-"""Checks of words: registered names, declared sources, and terms about young people beside sexual content."""
+"""Checks of words: registered names, and terms about young people beside sexual content."""
 
 from governance.policy import Finding
 from moderation.matching.folding import fold
@@ -6,7 +6,7 @@ from moderation.matching.terms import find_terms
 from moderation.screening.consented import consented_names, excused
 from moderation.screening.results import Match, Result, flagged, passed
 from moderation.screening.subject import Subject
-from moderation.selectors.optout import NameHit, domains_found, names_found
+from moderation.selectors.optout import NameHit, names_found
 from registry.models.adapters import ContentLevel
 
 SEVERAL = 3  # places named in one sentence
@@ -38,23 +38,6 @@ def _name_finding(hit: NameHit, places: list[str]) -> Finding:
     )
     facts = {"entry": hit.entry_id, "found": hit.found, "places": places, "verified": hit.verified, "exact": hit.exact}
     return Finding("names", "optout-name", message, facts)
-
-
-def sources(subject: Subject) -> Result:
-    """Addresses among the declared training sources that rights holders have closed to training."""
-    hits = [hit for hit in domains_found(subject.sources) if not excused(hit, subject)]
-    if not hits:
-        return passed("None of the declared sources is in the opt-out register.")
-    return flagged(
-        Finding(
-            "sources",
-            "optout-domain",
-            f"The declared source {hit.found} lies within {hit.address}, whose holder has opted out of training, so a "
-            "moderator decides. Name another source, or link a consent of theirs.",
-            {"entry": hit.entry_id, "found": hit.found, "verified": hit.verified},
-        )
-        for hit in hits
-    )
 
 
 def youth(subject: Subject) -> Result:

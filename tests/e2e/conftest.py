@@ -8,7 +8,6 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.e2e.sites import Site, running_site
 
-
 expect.set_options(timeout=30_000)  # a worker reads, screens and decides before a page has what is looked for
 
 
