@@ -82,7 +82,7 @@ NOTICES: dict[str, NoticeRule] = {
     ),
     "rights": NoticeRule(
         label="Infringement of my copyright or other right",
-        about="A sworn notice about works of yours, or of whom you act for. The uploader learns of it and may answer "
+        about="A sworn notice about works of yours, or of those you act for. The uploader learns of it and may answer "
         "with a counter-notice, which is sent to you with their name and address, as yours is to them.",
         work_label="The works that are infringed, or a list of them",
         required=("work", *CONTACT, *POSTAL, *SIGNATURE),
@@ -110,8 +110,8 @@ NOTICES: dict[str, NoticeRule] = {
 
 COUNTER_NOTICE = NoticeRule(
     label="Counter-notice",
-    about="You swear that the removal was a mistake. It goes to who sent the notice, with your name and address. What "
-    "was removed is put back ten to fourteen business days later, unless they go to court.",
+    about="You swear that the removal was a mistake. It goes to whoever sent the notice, with your name and address. "
+    "What was removed is put back ten to fourteen business days later, unless they go to court.",
     required=(*CONTACT, *POSTAL, *SIGNATURE),
     statements=(MISTAKEN, JURISDICTION),
 )

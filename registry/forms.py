@@ -54,7 +54,7 @@ class PicturesField(forms.FileField):
 class PicturesForm(forms.Form):
     """Pictures for a version that is there already."""
 
-    pictures = PicturesField(label="Pictures")
+    pictures = PicturesField(label="Pictures", help_text="JPEG, PNG or WebP, up to 12 for a version.")
     kind = forms.ChoiceField(choices=SampleKind.choices, initial=SampleKind.EXAMPLE, label="What they are")
 
     def samples(self) -> list[Sample]:

@@ -5,7 +5,8 @@ from config.settings.base import *
 
 SECRET_KEY = "test-only-secret-key-that-guards-nothing-at-all"
 DATA_KEYS = ["dGVzdC1vbmx5LWtleS10aGF0LWd1YXJkcy1ub3RoaW4"]
-DATA_DIR = env.data_dir() / "test" / (env.text("TEST_DATABASE_NAME") or "main")
+# Tests that run side by side have a database and a folder each.
+DATA_DIR = env.data_dir() / "test" / (env.text("TEST_DATABASE_NAME") or "main") / env.text("PYTEST_XDIST_WORKER")
 MEDIA_ROOT = DATA_DIR / "files"
 UPLOAD_DIR = DATA_DIR / "uploads"
 KEYS_DIR = DATA_DIR / "keys"

@@ -37,7 +37,7 @@ class DecisionForm(forms.Form):
         widget=_area(4),
         max_length=4000,
         label="Reasoning for those concerned",
-        help_text="Sent to the uploader and to who reported it. Name nobody who need not be named.",
+        help_text="Sent to the uploader and to whoever reported it. Name nobody who need not be named.",
     )
     facts = forms.CharField(
         widget=_area(2),

@@ -31,7 +31,7 @@ class _TermsForm(forms.Form):
         max_length=2000,
         required=False,
         label="Only for these adapters",
-        help_text="One in a line: owner/name. Empty: for every one of the grantee's.",
+        help_text="One in a line: owner/name. Empty: for every adapter of whoever asks.",
     )
     territories = forms.CharField(max_length=600, required=False, label="Where", help_text=WHERE)
     until = forms.DateField(

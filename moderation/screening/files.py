@@ -52,7 +52,7 @@ def licences(subject: Subject) -> Result:
         raise LookupError(f"the licence {version.licence_id!r} is not in the catalogue any more")
     if claimed and claimed.strip().lower() != version.licence_id.lower():
         return noted(f"The file claims the licence “{claimed}”, declared is {version.licence_id}.")
-    told = f" Closed by the licences: {', '.join(closed)}." if closed else ""
+    told = f" Closed by its licences and permissions: {', '.join(closed)}." if closed else ""
     return passed(f"Declared is {version.licence_id}, over {version.base_model.licence_id}.{told}")
 
 

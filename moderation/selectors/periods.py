@@ -10,7 +10,7 @@ PERIODS = (
     ("Accounts, and what they published", "", "until you delete the account"),
     ("File names of uploads", "RETENTION_UPLOADS", "after the upload was submitted"),
     ("API tokens that ended: their names and scopes", "RETENTION_TOKENS", "after their end"),
-    ("Name and address of who sent a report or a counter-notice", "RETENTION_CONTACTS", "after the decision"),
+    ("Name and address of whoever sent a report or a counter-notice", "RETENTION_CONTACTS", "after the decision"),
     ("Texts, notes and evidence of cases", "RETENTION_CASES", "after the decision"),
     ("What was written about somebody who gave no consent", "RETENTION_CONSENTS", "after the time for the answer"),
     ("Evidence of a consent", "RETENTION_CONSENT_EVIDENCE", "after the consent ended"),

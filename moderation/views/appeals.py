@@ -98,7 +98,7 @@ def counter_notice(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
         made = counter_notice_submit(
             version=version, actor=user, text=form.cleaned_data["text"], contact=form.contact(), sworn=form.sworn()
         )
-        messages.success(request, "Your counter-notice has arrived, and was sent on to who sent the notice.")
+        messages.success(request, "Your counter-notice has arrived, and was sent on to whoever sent the notice.")
         return redirect("case_affected", public_id=made.case.public_id)
     obstacle = _obstacle(version)
     if obstacle is None and not counter_notice_fits(version):

@@ -9,7 +9,7 @@ from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBas
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts.errors import NotFound
+from accounts.errors import DomainError, NotFound
 from registry.forms import PicturesForm
 from registry.permissions import AdapterPermission
 from registry.selectors.access import access_version
@@ -37,10 +37,15 @@ def samples(request: HttpRequest, owner: str, name: str, number: int) -> HttpRes
     )
     form = PicturesForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
-        added = samples_add(version=found, actor=request.user, samples=form.samples())  # type: ignore[arg-type]
-        messages.success(request, f"{len(added)} attached. Others see them when the checks have passed.")
-        return redirect("version", owner=owner, name=name, number=number)
-    return render(request, "registry/samples.html", {"version": found, "form": form})
+        try:
+            added = samples_add(version=found, actor=request.user, samples=form.samples())  # type: ignore[arg-type]
+        except DomainError as error:
+            form.add_error("pictures", f"{error.detail} {error.remedy}")
+        else:
+            messages.success(request, f"{len(added)} attached. Others see them when the checks have passed.")
+            return redirect("version", owner=owner, name=name, number=number)
+    status = 422 if form.errors else 200
+    return render(request, "registry/samples.html", {"version": found, "form": form}, status=status)
 
 
 @login_required
