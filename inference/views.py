@@ -11,6 +11,8 @@ from accounts.errors import NotFound
 from accounts.models import User
 from inference.models import PreviewJob
 from inference.services import preview_cancel, preview_retry, previews_awaited, weights_missing
+from inference.states import JobState
+from moderation.selectors.screening import previews_in_check
 from registry.models import Version
 from registry.permissions import AdapterPermission
 from registry.selectors.access import access_version, access_version_by_id, adapter_permissions
@@ -59,6 +61,7 @@ def _fragment(request: HttpRequest, version: Version) -> HttpResponse:
         "version": version,
         "job": job,
         "awaited": job is None and previews_awaited(version),
+        "in_check": job is not None and job.state == JobState.DONE and previews_in_check(version),
         "rows": list(rows.values()),
         "may_manage": may_manage,
         **_what_can_be_done(request.user, job, version, may_manage=may_manage),

@@ -203,8 +203,8 @@ def consent_obstacle(version: Version, use: Use, territory: str | None) -> Obsta
         return Obstacle(
             "consent-ended",
             f"{version} needs a consent that does not hold.",
-            "A person whose consent it rests on has not given it, has taken it back, or it has run out.",
-            "Nobody can use it now. Its uploader can ask the person again.",
+            "A person whose consent it rests on has not given it for this use, has taken it back, or it has run out.",
+            "It cannot be used for this now; another use may be open. Its uploader can ask the person again.",
         )
     if territory is None or not missing_consents(version, scope=scope, territory=territory or NOWHERE):
         return None

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from moderation.models import Screening, ScreeningCheck
+from moderation.models import Screening, ScreeningCheck, ScreeningState
 from registry.models import Version
 
 TITLES = {
@@ -52,3 +52,11 @@ def _shown(check: ScreeningCheck, screening: Screening, moderator: bool) -> Show
 def screening_unfinished(version: Version) -> bool:
     """Whether checks of this version still run, so that the page asks again."""
     return version.screenings.exclude(state="done").exists()
+
+
+def previews_in_check(version: Version) -> bool:
+    """Whether rendered pictures still wait for the checks that come before others see them."""
+    waiting = version.images.filter(screened_at=None).order_by("-created_at").first()
+    if waiting is None:
+        return False
+    return not version.screenings.filter(state=ScreeningState.DONE, created_at__gte=waiting.created_at).exists()

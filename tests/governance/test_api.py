@@ -135,7 +135,10 @@ def test_decisions_are_mine_newest_first_in_pages(client: Client, record: Record
     assert body["next_cursor"] == ""
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "cursor=x", f"cursor={uuid.uuid4()}"])
+NOWHERE = "cursor=00000000-0000-4000-8000-00000000abcd"
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "cursor=x", NOWHERE])
 def test_decisions_with_a_wrong_page_say_so(client: Client, query: str) -> None:
     response = client.get(f"/api/v1/decisions?{query}", headers=_as(make_user()))
     assert response.status_code == 400
