@@ -326,6 +326,9 @@ LIKENESS_READER = env.text("LIKENESS_READER", "moderation.matching.dlib_faces.Dl
 LIKENESS_INVITATION = timedelta(days=env.number("LIKENESS_INVITATION_DAYS", 14))
 LIKENESS_ENROLMENTS_PER_DAY = env.number("LIKENESS_ENROLMENTS_PER_DAY", 5)  # of one account
 
+# Where people write to the moderators: an e-mail address, shown at the foot of each page.
+CONTACT = env.text("CONTACT")
+
 # Whether the servers of declared training sources are asked if they allow it; without the internet, say no.
 SOURCES_READ = env.flag("SOURCES_READ", True)
 

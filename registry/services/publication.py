@@ -194,12 +194,14 @@ def _policy_detail(version: Version, decision: Decision) -> dict[str, str]:
             "answer_at": "/account/facts" + (f"?organisation={version.adapter.owner.slug}" if organisation else ""),
         }
     denied = decision.outcome is Outcome.DENY
+    more = len({reason.message for reason in decision.deciding}) - 1
+    further = f" {more} more {'reasons stand' if more > 1 else 'reason stands'} in the decision." if more else ""
     verb = "refused" if denied else "held for a person to decide"
     deed = "Upload a version that meets it." if denied else "A moderator decides; you need not do anything."
     return {
         "code": first.code,
         "what": f"The publication was {verb}.",
-        "why": first.message,
+        "why": first.message + further,
         "remedy": f"{deed} Every reason and its clause stand in the decision on the version's page.",
     }
 
