@@ -259,6 +259,11 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,
+    # Fields of one name with different choices, told apart.
+    "ENUM_NAME_OVERRIDES": {
+        "SubjectKindEnum": "moderation.models.consent.SubjectKind",
+        "PictureKindEnum": "registry.models.samples.SampleKind",
+    },
 }
 
 LOGGING = {

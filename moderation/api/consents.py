@@ -30,7 +30,7 @@ from registry.selectors.paging import page_by_key
 PAGING = [OpenApiParameter("before", OpenApiTypes.STR, description="The `next` of the page before.")]
 
 
-class TermsSerializer(StrictSerializer):
+class ConsentTermsSerializer(StrictSerializer):
     """For what, for which adapters (none: every one of the grantee), where (none: everywhere), until when."""
 
     scopes = serializers.ListField(
@@ -55,7 +55,7 @@ class AskSerializer(StrictSerializer):
     work = serializers.CharField(max_length=300, allow_blank=True, default="", help_text="Of an artist: which work.")
     message = serializers.CharField(max_length=2000, allow_blank=True, default="")
     organisation = serializers.CharField(max_length=39, allow_blank=True, default="", help_text="Its slug.")
-    terms = TermsSerializer()
+    terms = ConsentTermsSerializer()
 
 
 class VersionNameSerializer(StrictSerializer):
@@ -76,7 +76,7 @@ class ConsentSerializer(serializers.Serializer[Consent]):
         source="grantee_organisation.namespace.slug", allow_null=True, default=None, help_text="None: the caller's own."
     )
     terms = serializers.SerializerMethodField()
-    asked = TermsSerializer()
+    asked = ConsentTermsSerializer()
     asked_at = serializers.DateTimeField()
     answer_by = serializers.DateTimeField()
     answered_at = serializers.DateTimeField(allow_null=True)
@@ -86,7 +86,7 @@ class ConsentSerializer(serializers.Serializer[Consent]):
     def get_name(self, consent: Consent) -> str:
         return consent_details(consent).name
 
-    @extend_schema(responses=TermsSerializer)
+    @extend_schema(responses=ConsentTermsSerializer)
     def get_terms(self, consent: Consent) -> dict[str, Any]:
         return consent.terms.to_json()
 
