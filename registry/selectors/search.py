@@ -37,7 +37,7 @@ MAX_PAGE = 100
 ORDERS = {"newest": "published_at", "downloads": "download_count", "rating": "rating", "relevance": "rank"}
 SORTS = tuple(ORDERS)
 # Facets and relevance look at this many matches, the newest, so that a word that everybody writes stays fast.
-CANDIDATES = 500
+CANDIDATES = 400
 WORD = re.compile(r"[^\W_]+(?:[-.][^\W_]+)*", re.UNICODE)
 
 

@@ -75,7 +75,7 @@ def test_development_keeps_a_secret_of_its_own(tmp_path: os.PathLike[str]) -> No
 def test_development_keeps_a_data_key_of_its_own_beside_the_other_keys(tmp_path: os.PathLike[str]) -> None:
     found = _read(_settings("development", "DATA_KEYS", DATA_DIR=str(tmp_path)))["DATA_KEYS"]
     (key,) = found  # type: ignore[misc]
-    assert (Path(tmp_path) / "keys" / "data-key").read_text() == key
+    assert (Path(tmp_path) / "data-key").read_text() == key
     assert _read(_settings("development", "DATA_KEYS", DATA_DIR=str(tmp_path)))["DATA_KEYS"] == [key]
     own = _read(_settings("development", "DATA_KEYS", DATA_DIR=str(tmp_path), DATA_KEYS="new, old"))
     assert own["DATA_KEYS"] == ["new", "old"]

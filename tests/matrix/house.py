@@ -27,6 +27,8 @@ SITUATIONS = (
     "draft scanning waiting in-review published refused quarantined withdrawn taken-down withdrawn-early "
     "taken-down-early quarantined-early"
 ).split()
+# Those that the screening held, so that a case was opened about them.
+HELD_AT_FIRST = {"in-review", "refused", "taken-down-early", "quarantined-early"}
 # "waiting": for its own maintainer; "-early": it never was published.
 ORGANISATION_ROLES = "anonymous stranger reader member maintainer owner moderator".split()
 PERSONAL_ROLES = "anonymous stranger personal-owner moderator".split()
@@ -119,7 +121,7 @@ def _case(house: House, space: str, visibility: str, situation: str) -> Case:
 
 
 def _submitted(house: House, space: str, visibility: str, situation: str, seed: int) -> Version:
-    held = situation in {"in-review", "refused", "taken-down-early", "quarantined-early"}
+    held = situation in HELD_AT_FIRST
     version = make_submitted(
         actor=house.people["uploader" if space == "studio" else "personal-owner"],
         namespace=Namespace.objects.get(slug=space),
