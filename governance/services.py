@@ -155,22 +155,7 @@ def house_decision(
 ) -> DecisionRecord:
     """The house acts by a rule of its own, without anybody asking; `record` is the decision that stood until now."""
     reason = Reason(outcome, code, rule, message, subject[2], None, None, None, facts or {}).to_json()
-    taken = DecisionRecord.objects.create(
-        organisation=record.organisation if record else None,
-        subject_type=subject[0],
-        subject_id=subject[1],
-        subject_label=subject[2],
-        action=action,
-        outcome=outcome.value,
-        request=record.request if record else {},
-        reasons=[reason],
-        obligations=record.obligations if record else [],
-        ruleset_digest=current_ruleset().digest,
-        public_reasoning=message,
-        override_of=record,
-    )
-    _log(taken, None)
-    return taken
+    return _over(record, None, outcome, subject, action, reason, public_reasoning=message)
 
 
 def decision_override(
@@ -195,6 +180,20 @@ def decision_override(
         "quote": None,
         "facts": {"moderator": actor.username},
     }
+    given = {"public_reasoning": public_reasoning, "private_notes": private_notes}
+    return _over(record, actor, outcome, subject, action, reason, **given)
+
+
+def _over(
+    record: DecisionRecord | None,
+    actor: User | None,
+    outcome: Outcome,
+    subject: tuple[str, str, str],
+    action: str,
+    reason: Mapping[str, Any],
+    **reasoning: str,
+) -> DecisionRecord:
+    """A decision over the one that stood until now, of the same question and with the same obligations."""
     override = DecisionRecord.objects.create(
         actor=actor,
         organisation=record.organisation if record else None,
@@ -207,9 +206,8 @@ def decision_override(
         reasons=[reason],
         obligations=record.obligations if record else [],
         ruleset_digest=current_ruleset().digest,
-        public_reasoning=public_reasoning,
-        private_notes=private_notes,
         override_of=record,
+        **reasoning,
     )
     _log(override, actor)
     return override

@@ -7,13 +7,14 @@ as such: a server that does not answer has allowed nothing.
 import http.client
 import re
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
 import urllib3
 
 from moderation.matching.reservations import Reservation, Source, from_source
-from moderation.outbound import AddressForbidden, NotDelivered, pool_of, target_of
+from moderation.outbound import AddressForbidden, NotDelivered, Target, pool_of, target_of
 
 MOST = 10  # addresses of one version that are read
 BYTES = 2 * 1024**2  # of one answer
@@ -84,15 +85,19 @@ def _get(url: str, deadline: float) -> _Page:
 def _hop(url: str, deadline: float) -> _Page:
     try:
         target = target_of(url)
-        pool = pool_of(target)
-        path = urllib3.util.Url(path=target.parts.path or "/", query=target.parts.query or None).url
-        sent = {"Host": target.parts.netloc, "User-Agent": "adapter-registry-sources", "Accept-Encoding": "identity"}
-        with pool.urlopen("GET", path, headers=sent, redirect=False, retries=False, preload_content=False) as answer:
-            read = _read(answer, deadline)
-            headers = tuple((name.lower(), value) for name, value in answer.headers.items())
-            return _Page(answer.status, headers, read.decode("utf-8", "replace"), url)
+        with closing(pool_of(target)) as pool:
+            return _asked(pool, target, url, deadline)
     except (AddressForbidden, NotDelivered, urllib3.exceptions.HTTPError, http.client.HTTPException) as error:
         raise SourceUnread(f"it did not answer ({type(error).__name__})") from error
+
+
+def _asked(pool: urllib3.HTTPConnectionPool, target: Target, url: str, deadline: float) -> _Page:
+    path = urllib3.util.Url(path=target.parts.path or "/", query=target.parts.query or None).url
+    sent = {"Host": target.parts.netloc, "User-Agent": "adapter-registry-sources", "Accept-Encoding": "identity"}
+    with pool.urlopen("GET", path, headers=sent, redirect=False, retries=False, preload_content=False) as answer:
+        read = _read(answer, deadline)
+        headers = tuple((name.lower(), value) for name, value in answer.headers.items())
+        return _Page(answer.status, headers, read.decode("utf-8", "replace"), url)
 
 
 def _read(answer: urllib3.BaseHTTPResponse, deadline: float) -> bytes:

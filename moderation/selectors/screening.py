@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from django.db.models import Exists, OuterRef, QuerySet
+
 from moderation.models import Screening, ScreeningCheck, ScreeningState
-from registry.models import Version
+from registry.models import Version, VersionImage
 
 TITLES = {
     "file": "File safety",
@@ -54,9 +56,14 @@ def screening_unfinished(version: Version) -> bool:
     return version.screenings.exclude(state="done").exists()
 
 
+def pictures_unseen() -> QuerySet[VersionImage]:
+    """Rendered pictures that no screening has looked at since they were made; what one has held is none of them."""
+    looked_at = Screening.objects.filter(
+        version=OuterRef("version"), state=ScreeningState.DONE, created_at__gte=OuterRef("created_at")
+    )
+    return VersionImage.objects.filter(~Exists(looked_at), screened_at=None)
+
+
 def previews_in_check(version: Version) -> bool:
     """Whether rendered pictures still wait for the checks that come before others see them."""
-    waiting = version.images.filter(screened_at=None).order_by("-created_at").first()
-    if waiting is None:
-        return False
-    return not version.screenings.filter(state=ScreeningState.DONE, created_at__gte=waiting.created_at).exists()
+    return pictures_unseen().filter(version=version).exists()

@@ -25,7 +25,7 @@ from moderation.services.post import letter_write
 from moderation.services.statements import RESTRICTED
 from moderation.services.strikes import strikes_lift
 from registry.models import Version
-from registry.services.holding import version_locked
+from registry.services.states import version_locked
 from registry.states import VersionState
 
 BY_A_PERSON = "decided-by-a-person"

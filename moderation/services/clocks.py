@@ -20,7 +20,8 @@ from moderation.services.outcomes import reporters_tell
 from moderation.services.post import moderators_write
 from moderation.services.statements import statement_by_house
 from registry.models import Version
-from registry.services.holding import version_locked, version_quarantine
+from registry.services.holding import version_quarantine
+from registry.services.states import version_locked
 from registry.states import VersionState
 
 # Shares of a case's time after which a step is taken. The last one comes before the time is up (44 of 48 hours), so

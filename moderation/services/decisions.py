@@ -24,8 +24,9 @@ from moderation.services.outcomes import affected_ask, affected_tell, reporters_
 from moderation.services.statements import statement_write
 from moderation.services.strikes import strike_issue
 from registry.models import Version
-from registry.services.holding import version_locked, version_quarantine, version_reinstate, version_take_down
+from registry.services.holding import version_quarantine, version_reinstate, version_take_down
 from registry.services.review import version_review
+from registry.services.states import version_locked
 from registry.states import VersionState
 
 HELD_BY_MODERATOR = "held-by-moderator"

@@ -9,7 +9,8 @@ from moderation.services.decisions import Deed
 from moderation.services.history import case_log
 from moderation.services.statements import statement_write
 from registry.models import Version
-from registry.services.holding import check_impartial, version_locked, version_quarantine
+from registry.services.holding import check_impartial, version_quarantine
+from registry.services.states import version_locked
 
 EMERGENCY = "emergency-hold"
 WHY = "A moderator saw a reason to look at it at once."

@@ -11,6 +11,7 @@ from governance.services import audit_append, audited
 from moderation.errors import ScreeningRefused
 from moderation.models import Round, Screening, ScreeningCheck
 from moderation.models.screening import CHECK_NAMES, UNFINISHED
+from moderation.selectors.screening import pictures_unseen
 from moderation.signals import screening_queued
 from registry.models import Adapter, SampleState, Version
 from registry.states import VersionState
@@ -80,7 +81,8 @@ def versions_unscreened() -> list[Version]:
 
 def versions_with_new_pictures(*, only: Version | None = None) -> list[Version]:
     """Versions that were decided about, with pictures that nobody has looked at."""
-    waiting = Q(samples__state=SampleState.WAITING) | Q(images__screened_at=None, images__isnull=False)
+    rendered = pictures_unseen().filter(version=OuterRef("pk"))
+    waiting = Q(samples__state=SampleState.WAITING) | Q(Exists(rendered))
     decided = Version.objects.filter(waiting, state__in=DECIDED)
     decided = decided.filter(pk=only.pk) if only else decided
     return list(decided.exclude(screenings__state__in=UNFINISHED).distinct().order_by("pk")[:SWEEP])

@@ -7,10 +7,10 @@ from governance.models import DecisionRecord
 from governance.policy import Outcome
 from governance.services import audited, decision_override, house_decision
 from registry.errors import ConflictOfInterest, TransitionRefused
-from registry.models import Adapter, Version
+from registry.models import Version
 from registry.selectors.access import membership_role
 from registry.services.samples import pictures_release
-from registry.services.states import version_transition
+from registry.services.states import version_locked, version_transition
 from registry.services.versions import version_publish
 from registry.signals import version_withheld
 from registry.states import MEANINGS, VersionState
@@ -19,12 +19,6 @@ HELD = "held"  # the action of decisions that take a version out of circulation
 REINSTATED = "reinstated"
 TAKEN_DOWN_CODE = "taken-down-by-moderator"
 RETURNING = (VersionState.QUARANTINED, VersionState.TAKEN_DOWN, VersionState.REFUSED, VersionState.IN_REVIEW)
-
-
-def version_locked(version: Version) -> Version:
-    """The version as it stands now, with its adapter locked first, as every transition does."""
-    Adapter.objects.select_for_update(no_key=True).get(pk=version.adapter_id)
-    return Version.objects.select_related("adapter__owner", "decision", "created_by").get(pk=version.pk)
 
 
 def check_impartial(*, version: Version, actor: User) -> None:

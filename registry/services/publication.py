@@ -17,11 +17,11 @@ from governance.policy import Decision, Finding, Outcome, Use
 from governance.rulebook import current_ruleset
 from governance.services import audit_append, audited, decide_and_record
 from registry.errors import TransitionRefused
-from registry.models import Adapter, Version
+from registry.models import Version
 from registry.permissions import AdapterPermission
 from registry.selectors.access import adapter_permissions
 from registry.services.policy import publish_request
-from registry.services.states import version_transition
+from registry.services.states import version_locked, version_transition
 from registry.services.versions import version_publish
 from registry.signals import version_decided, version_held, version_withheld
 from registry.standing import obstacle_to
@@ -79,7 +79,7 @@ def version_screened(*, version: Version, findings: Sequence[Finding], consent_i
 
     A version that is held is screened again when its people have changed what was found.
     """
-    version = _locked(version)
+    version = version_locked(version)
     if version.state not in {VersionState.SCANNING, VersionState.IN_REVIEW} or version.inspected_at is None:
         return False
     version.consent_ids = list(consent_ids)
@@ -96,7 +96,7 @@ def fictional_state(*, version: Version, actor: User, statement: str) -> Version
 
     Raises TransitionRefused where the version does not wait for such a statement.
     """
-    version = _locked(version)
+    version = version_locked(version)
     asked = any(found["code"] == PERSON_UNDECLARED for found in version.findings)
     if version.state != VersionState.IN_REVIEW or not asked:
         raise TransitionRefused(f"{version} does not wait for a statement about a person.", state=version.state)
@@ -117,7 +117,7 @@ def version_found_later(*, version: Version, findings: Sequence[Finding]) -> boo
 
     What a moderator approved in spite of the same finding stays approved.
     """
-    version = _locked(version)
+    version = version_locked(version)
     known = {_about(Finding(**found)) for found in version.findings}
     fresh = [found for found in findings if found.code == CHECK_FAILED or _about(found) not in known]
     if not fresh or version.state not in {VersionState.PUBLISHED, VersionState.IN_REVIEW}:
@@ -146,12 +146,6 @@ def _about(finding: Finding) -> tuple[object, ...]:
     return (finding.code, finding.message, *(finding.facts.get(name) for name in IDENTIFYING))
 
 
-def _locked(version: Version) -> Version:
-    Adapter.objects.select_for_update(no_key=True).get(pk=version.adapter_id)
-    related = ("adapter__owner__organisation", "base_model", "created_by", "decision", "duplicate_of")
-    return Version.objects.select_related(*related).get(pk=version.pk)
-
-
 def _keep(version: Version, findings: Sequence[Finding]) -> None:
     version.findings = [finding.to_json() for finding in findings]
     version.screened_at = timezone.now()
@@ -164,7 +158,7 @@ def version_recheck(*, version: Version, actor: User) -> Version:
 
     Where nothing was stated since, nothing happens. Raises TransitionRefused where it does not wait for facts.
     """
-    version = _locked(version)
+    version = version_locked(version)
     if version.state == VersionState.PUBLISHED:
         return version  # somebody else has asked again in the meantime
     if version.state != VersionState.IN_REVIEW or version.state_detail.get("code") != NEEDS_FACTS:

@@ -4,29 +4,21 @@ from accounts.models import User
 from governance.models import DecisionRecord
 from governance.policy import Outcome
 from governance.services import audited, decision_override
-from registry.errors import ConflictOfInterest, TransitionRefused
-from registry.models import Adapter, Version
-from registry.selectors.access import membership_role
+from registry.errors import TransitionRefused
+from registry.models import Version
+from registry.services.holding import check_impartial
 from registry.services.samples import pictures_release
-from registry.services.states import version_transition
+from registry.services.states import version_locked, version_transition
 from registry.services.versions import version_publish
 from registry.states import MEANINGS, NEEDS_MAINTAINER, REFUSED_BY_MODERATOR, VersionState
 
 DECIDABLE = (VersionState.IN_REVIEW, VersionState.QUARANTINED)
 
 
-def _locked(version: Version) -> Version:
-    """The version as it stands now: of two people the second sees what the first decided."""
-    Adapter.objects.select_for_update(no_key=True).get(
-        pk=version.adapter_id
-    )  # the adapter first, as every transition does
-    return Version.objects.select_related("adapter__owner", "decision").get(pk=version.pk)
-
-
 @audited()
 def version_release(*, version: Version, actor: User) -> Version:
     """Publish what only waited for a maintainer; everything else waits for a moderator."""
-    version = _locked(version)
+    version = version_locked(version)
     if version.state != VersionState.IN_REVIEW or version.state_detail.get("code") != NEEDS_MAINTAINER:
         raise TransitionRefused(
             f"{version} does not wait for a maintainer.", remedy="A moderator decides what the policy engine held."
@@ -38,9 +30,7 @@ def version_release(*, version: Version, actor: User) -> Version:
 
 def check_reviewable(*, version: Version, actor: User) -> None:
     """Whether `actor` may decide about the version as it stands; raises ConflictOfInterest or TransitionRefused."""
-    own = {version.created_by_id, version.adapter.created_by_id}
-    if actor.pk in own or membership_role(actor, version.adapter.owner) is not None:
-        raise ConflictOfInterest(f"{version} is yours or of an organisation that you belong to.")
+    check_impartial(version=version, actor=actor)
     state = VersionState(version.state)
     if state not in DECIDABLE:
         raise TransitionRefused(
@@ -70,7 +60,7 @@ def version_review(
 
     Raises ConflictOfInterest over one's own upload, TransitionRefused where there is nothing (more) to decide.
     """
-    version = _locked(version)
+    version = version_locked(version)
     check_reviewable(version=version, actor=actor)
     if approve:
         _check_inspected(version)

@@ -12,6 +12,16 @@ from registry.services.listing import adapter_refresh
 from registry.states import MEANINGS, VersionState, may_become
 
 
+def version_locked(version: Version) -> Version:
+    """The version as it stands now: of two people the second sees what the first decided.
+
+    Its adapter is locked first, as every transition does.
+    """
+    Adapter.objects.select_for_update(no_key=True).get(pk=version.adapter_id)
+    related = ("adapter__owner__organisation", "base_model", "created_by", "decision", "duplicate_of")
+    return Version.objects.select_related(*related).get(pk=version.pk)
+
+
 def version_transition(
     *, version: Version, to: VersionState, actor: User | None, detail: dict[str, Any] | None = None, **fields: Any
 ) -> Version:

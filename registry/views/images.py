@@ -15,7 +15,12 @@ def image(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
     picture = images_readable_by(request.user).filter(pk=pk).first()
     if picture is None:
         raise NotFound("There is no such picture that you may see.")
-    response = FileResponse(default_storage.open(picture.storage_key, "rb"), content_type="image/png")
+    return picture_response(picture.storage_key)
+
+
+def picture_response(storage_key: str) -> FileResponse:
+    """A picture of the storage, for this reader alone."""
+    response = FileResponse(default_storage.open(storage_key, "rb"), content_type="image/png")
     # Readers differ and a version can be withheld, so no shared cache keeps it.
     response["Cache-Control"] = "private, max-age=300"
     response["X-Content-Type-Options"] = "nosniff"

@@ -4,8 +4,7 @@ import uuid
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.files.storage import default_storage
-from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -15,6 +14,7 @@ from registry.permissions import AdapterPermission
 from registry.selectors.access import access_version
 from registry.selectors.visibility import samples_readable_by
 from registry.services.samples import sample_remove, samples_add
+from registry.views.images import picture_response
 
 
 @require_safe
@@ -22,10 +22,7 @@ def sample(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
     picture = samples_readable_by(request.user).filter(pk=pk).first()
     if picture is None:
         raise NotFound("There is no such picture that you may see.")
-    response = FileResponse(default_storage.open(picture.storage_key, "rb"), content_type="image/png")
-    response["Cache-Control"] = "private, max-age=300"
-    response["X-Content-Type-Options"] = "nosniff"
-    return response
+    return picture_response(picture.storage_key)
 
 
 @login_required

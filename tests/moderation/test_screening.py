@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.utils import timezone
 from safetensors.numpy import load, save
 
@@ -36,7 +38,7 @@ from moderation.services.queueing import (
     versions_with_new_pictures,
 )
 from moderation.services.screening import screening_run, version_screen_now
-from registry.models import SamplePicture, SampleState, Version
+from registry.models import SamplePicture, SampleState, Version, VersionImage
 from registry.services.inspection import version_inspect
 from registry.services.review import version_review
 from registry.services.samples import Sample, samples_add
@@ -370,3 +372,21 @@ def test_worker_does_all_in_order(ada: User) -> None:
     finished = list(ScreeningCheck.objects.filter(screening__version=version).values_list("name", "finished_at"))
     assert [name for name, _ in finished] == list(CHECK_NAMES[Round.INTAKE])
     assert [moment for _, moment in finished] == sorted(moment for _, moment in finished)
+
+
+def test_rendered_picture_that_was_found_out_is_not_looked_at_again_and_again(ada: User, holder: User) -> None:
+    version = make_screened(actor=ada)
+    register_as(holder, pictures={"Shore": picture_bytes(make_picture())})
+    key = default_storage.save("images/found.png", ContentFile(picture_bytes(make_picture())))
+    rendered = VersionImage.objects.create(
+        version=version, row=0, column=0, prompt="", seed=1, steps=1, guidance=1, strength=1,
+        base_model="tinybase", width=64, height=64, storage_key=key, sha256="0" * 64,
+    )  # fmt: skip
+    assert versions_with_new_pictures() == [version]
+    version_screen_now(version_id=version.pk)
+    version.refresh_from_db()
+    rendered.refresh_from_db()
+    assert (version.state, rendered.screened_at) == (VersionState.IN_REVIEW, None)
+    assert versions_with_new_pictures() == []  # or the sweep would repeat the checks until somebody decides
+    VersionImage.objects.update(created_at=timezone.now())  # rendered anew
+    assert versions_with_new_pictures() == [version]
