@@ -69,8 +69,12 @@ class Person:
         body = None if data is None else json.dumps(data).encode()
         headers = {"Content_Type": "application/json"} if data is not None else {}
         answer = self.ask(method, f"/api/v1/{path}", body, Authorization=f"Bearer {self.token}", **headers)
-        assert answer.status == expect, f"{method} {path}: {answer.status} {answer.text}"
+        assert answer.status == expect, f"{method} {path}: {answer.status} {answer.text}{self._server_said(answer)}"
         return answer.json() if answer.body else None
+
+    def _server_said(self, answer: Answer) -> str:
+        """The end of the site's log where the answer is the server's own fault: the answer itself says nothing."""
+        return f"\n{self.site.log.read_text()[-6000:]}" if answer.status >= 500 else ""
 
     def post_form(self, path: str, **fields: str) -> Answer:
         """What a page's form sends, with the session's CSRF token."""
