@@ -25,6 +25,7 @@ from honcho.environ import parse_procfile
 from honcho.manager import Manager
 
 from config import postgres
+from config.celery import queues_declare
 from config.environment import PROJECT, data_dir, kept_secret, text
 from config.steps import step
 
@@ -167,6 +168,8 @@ def _prepare(folder: Path) -> None:
     for name in ("broker/messages", "broker/processed", "broker/control"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     _manage("set_up", *(["--no-demo"] if os.environ["NO_DEMO"] else []))
+    if settings.CELERY_BROKER_URL.startswith("filesystem"):
+        queues_declare()
 
 
 def _manage(*arguments: str) -> None:
