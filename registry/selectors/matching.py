@@ -1,45 +1,33 @@
-"""Which adapters match a search, found in order and in bounded time however many do.
+"""What a search asks for, worded so that the database can follow one way only, and stretches of adapters in an order.
 
-Two ways lead to the first matches in an order. Walking the index of that order is fast where many adapters match, and
-gathering all matches from the inverted index is fast where few do. The database chooses by how often each word and
-each choice occurs alone, counts a look into the inverted index for almost nothing, and is wrong by orders of magnitude
-where two choices exclude each other. So here the walk has an end, how much it met tells what to do next, and each
-condition is worded so that the database can follow no other way.
+Each condition is known in two wordings: one that no index knows, which is checked row by row, and one that the
+inverted index over words, tags, uses and choices looks up. Which of the ways is the shorter: `registry.selectors.ways`.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.fields.array import ArrayContains  # type: ignore[attr-defined]
 from django.contrib.postgres.search import SearchQuery, SearchVectorExact, SearchVectorField
-from django.db import connection, transaction
-from django.db.models import BigIntegerField, CharField, Count, F, Func, Q, QuerySet
+from django.db.models import BigIntegerField, BooleanField, CharField, F, Func, Q, QuerySet
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThanOrEqual, TupleLessThan, TupleLessThanOrEqual
 from django.db.models.lookups import Exact
 
 from registry.models import Adapter
 from registry.models.adapters import Boxed
 
-SHORT_WALK, WALK = 1000, 4000  # rows to begin with, for a few matches and for many: a few milliseconds
-SAMPLE = 1000  # rows, of which is counted how common each condition is
-FAR = 150_000  # rows; where matches are thinner than this finds, all of them are gathered
-LED = 16_000  # rows that are walked at most along the index of one choice: as long as gathering takes
-SPARE = 1.5  # matches are not spread evenly
-OFTEN = 0.2  # of all rows: what is as common as this is never looked up on the way to a few matches
-
 
 @dataclass(frozen=True)
 class Lookup:
     """What it costs to list the rows that have something, from the inverted index: measured with a million rows."""
 
-    listed_per_fetch: int  # rows listed in the time that one row is fetched in
-    walked_per_listing: int  # rows walked in the time that all rows are listed in
+    listed_per_walked: int  # rows listed in the time that one row is walked in
 
 
-PREFIX, VALUE = Lookup(3, 600_000), Lookup(30, 150_000)
+PREFIX, VALUE = Lookup(2), Lookup(20)
 
 Place = tuple[Any, int]  # in an order: the value that orders, and the id
 Rows = QuerySet[Adapter]
@@ -52,7 +40,7 @@ IN_ORDER = {"family", "kind", "owner_id"}  # these have an index of their own by
 
 
 @dataclass(frozen=True)
-class _Condition:
+class Condition:
     """One condition as no index knows it, and as the inverted one does; and how cheap it is there."""
 
     name: str
@@ -60,12 +48,16 @@ class _Condition:
     indexed: Q
     cost: Lookup
 
+    @property
+    def word(self) -> bool:
+        return self.cost is PREFIX
+
 
 class Wanted:
     """What adapters have to have: words, values of columns, and members of lists."""
 
     def __init__(self, *, words: dict[str, SearchQuery], columns: dict[str, Any], lists: dict[str, str]) -> None:
-        self.conditions: list[_Condition] = []
+        self.conditions: list[Condition] = []
         vector = Func(F("search"), template="COALESCE(%(expressions)s, '')", output_field=SearchVectorField())
         for word, query in words.items():
             self._add(word, SearchVectorExact(vector, query), Q(search=query), PREFIX)
@@ -78,175 +70,63 @@ class Wanted:
             boxed = Boxed(F(column), output_field=ArrayField(field))
             self._add(f"{column} {value}", Exact(plain, value), Q(ArrayContains(boxed, [value])), VALUE)
         self.checked = Q(*(condition.checked for condition in self.conditions))
+        self._values: dict[str, Any] = {**lists, **columns}
         self._in_order = {f"{name} {value}": Q(**{name: value}) for name, value in columns.items() if name in IN_ORDER}
+
+    def value(self, column: str) -> Any:
+        """What this column has to be, or to hold."""
+        return self._values[column]
 
     @property
     def in_order(self) -> Q:
         """A single choice whose newest lie in an index of their own, if that is all that is wanted."""
         return next(iter(self._in_order.values()), Q()) if len(self.conditions) == 1 else Q()
 
-    def leading(self, counts: list[int]) -> Q:
-        """The rarest of the choices whose newest lie in an index of their own."""
-        pairs = zip(counts, self.conditions, strict=True)
-        led = sorted((count, one.name) for count, one in pairs if one.name in self._in_order)
-        return self._in_order[led[0][1]] if led else Q()
+    def leading(self, place: int) -> Q:
+        """One condition in the words of an index that orders its newest; empty where there is none."""
+        return self._in_order.get(self.conditions[place].name, Q())
 
     def _add(self, name: str, checked: Any, indexed: Q, cost: Lookup) -> None:
-        self.conditions.append(_Condition(name, Q(checked), indexed, cost))
+        self.conditions.append(Condition(name, Q(checked), indexed, cost))
 
-    def looked_up(self, counts: list[int], *, needed: int) -> Q:
-        """The conditions, in the inverted index's words where they are rare enough for so many rows."""
-        rarest = min(counts)
-        if needed >= FAR:
-            pairs = zip(self.conditions, counts, strict=True)
-            return self._worded([count <= max(rarest, 1) * one.cost.listed_per_fetch for one, count in pairs])
-        first = counts.index(rarest)
-        enough = min(needed / self.conditions[first].cost.walked_per_listing, OFTEN) * SAMPLE
-        return self._worded([rarest <= enough and place == first for place in range(len(counts))])
-
-    def _worded(self, indexed: list[bool]) -> Q:
-        if not any(indexed):
-            return self.checked
+    def worded(self, indexed: Sequence[bool]) -> Q:
+        """The conditions, those marked in the inverted index's words."""
         pairs = zip(self.conditions, indexed, strict=True)
         return Q(*(one.indexed if look_up else one.checked for one, look_up in pairs))
 
 
-class _Sample:
-    """The newest rows of a part, and how many of them meet each condition that was asked about."""
-
-    def __init__(self, rows: Rows) -> None:
-        self._rows = rows.order_by(F(NEWEST).desc(), F("pk").desc())[:SAMPLE]
-        self._counts: dict[str, int] = {}
-
-    def size(self, wanted: Wanted) -> int:
-        self.counts(wanted)
-        return self._counts[""]
-
-    def counts(self, wanted: Wanted) -> list[int]:
-        new = [condition for condition in wanted.conditions if condition.name not in self._counts]
-        if new:
-            counted = {f"n{place}": Count("pk", filter=condition.checked) for place, condition in enumerate(new)}
-            found = self._rows.aggregate(size=Count("pk"), **counted)
-            self._counts[""] = found["size"]
-            self._counts |= {condition.name: found[f"n{place}"] for place, condition in enumerate(new)}
-        return [self._counts[condition.name] for condition in wanted.conditions]
-
-
 class Part:
-    """Adapters that one index can walk; `outline` has them and perhaps a few more, and needs that index alone."""
+    """Adapters that one index can walk; `outline` has them and perhaps a few more, and needs that index alone.
 
-    def __init__(self, rows: Rows, outline: Rows, sample: _Sample | None = None) -> None:
+    `sized` is an outline whose size the database can guess: of what lies behind a pair it cannot, where many rows have
+    the same first value.
+    """
+
+    def __init__(self, rows: Rows, outline: Rows, sized: Rows | None = None) -> None:
         self.rows, self.outline = rows, outline
-        self.sample = sample or _Sample(rows)
+        self.sized = outline if sized is None else sized
+
+    @property
+    def whole(self) -> bool:
+        """Whether the index alone says what belongs to it."""
+        return self.rows is self.outline
 
     def filter(self, condition: Q) -> "Part":
-        """A stretch of it; the sample stays that of the whole."""
+        """A stretch of it."""
         outline = self.outline.filter(condition)
-        rows = outline if self.rows is self.outline else self.rows.filter(condition)
-        return Part(rows, outline, self.sample)
+        return Part(outline if self.whole else self.rows.filter(condition), outline, self.sized)
 
-
-SEARCHING = {
-    # Otherwise the database reads the table from end to end where many rows have one value of the order: of a stretch
-    # of pairs it knows only how many rows the first values cover.
-    "enable_seqscan": "off",
-    "max_parallel_workers_per_gather": "0",  # to start a worker takes longer than what is left to do
-    "work_mem": "32MB",  # with less, a list of rows that are looked up becomes one of pages
-}
-
-
-@contextmanager
-def searching() -> Iterator[None]:
-    """The database's settings while matches are sought; they end with the transaction."""
-    settings = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in SEARCHING.items())
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(f"SELECT {settings}")
-        yield
-
-
-def first_matches(
-    part: Part, *, wanted: Wanted, key: str, most: int, columns: tuple[str, ...] = (), short: bool = False
-) -> list[tuple[Any, ...]]:
-    """`key`, id and `columns` of the first `most` rows that have what is wanted, in falling order of key and id.
-
-    `short` says that the part is known to hold few rows.
-    """
-    taken = (key, "pk", *columns)
-    ordered = part.rows.order_by(F(key).desc(), F("pk").desc())
-    if not wanted.conditions:
-        return _unnarrowed(part, key, most, taken, short=short)
-    if part.rows is part.outline and wanted.in_order and key == NEWEST:
-        return _down_to(ordered.filter(wanted.in_order).values_list(*taken), key, None, most)
-    checked = ordered.filter(wanted.checked).values_list(*taken)
-    if short or part.sample.size(wanted) < SAMPLE:
-        return _down_to(checked, key, None, most)
-    counts = part.sample.counts(wanted)
-    needed = most * SAMPLE // max(min(counts), 1)  # if all that meet the rarest condition meet the others
-    if needed < FAR:
-        reach = min(max(SHORT_WALK, 4 * most), WALK)
-        end = _place(part, key, reach)
-        found = _down_to(checked, key, end, most)
-        if end is None or len(found) >= most:
-            return found
-        needed = int(SPARE * reach * most / len(found)) if found else FAR
-    if key == NEWEST and (lead := wanted.leading(counts)) and part.rows is part.outline:
-        led = _led(part.filter(lead), wanted, most, taken)
-        if led is not None:
-            return led
-    looked_up = wanted.looked_up(counts, needed=needed)
-    if looked_up is not wanted.checked:
-        # This order is that of no index, so that the database does not walk any: `key` is never null here.
-        ordered = part.rows.order_by(F(key).desc(nulls_last=True), F("pk").desc())
-    return _among(part, ordered.filter(looked_up).values_list(*taken), key, most, needed=needed)
-
-
-def _among(part: Part, matches: Any, key: str, most: int, *, needed: int) -> list[tuple[Any, ...]]:
-    """The first of the matches among about `needed` rows, or else of all of them."""
-    if needed < FAR:
-        end = _place(part, key, needed)
-        found = _down_to(matches, key, end, most)
-        if end is None or len(found) >= most:
-            return found
-    return _down_to(matches, key, None, most)
-
-
-def _led(stretch: Part, wanted: Wanted, most: int, taken: tuple[str, ...]) -> list[tuple[Any, ...]] | None:
-    """The first matches along the index of one choice; None where they are too thin there as well.
-
-    What went out of fashion is rare among the newest, and yet frequent among its own.
-    """
-    checked = stretch.rows.order_by(F(NEWEST).desc(), F("pk").desc()).filter(wanted.checked).values_list(*taken)
-    reach = WALK
-    while reach <= LED:
-        end = _place(stretch, NEWEST, reach)
-        found = _down_to(checked, NEWEST, end, most)
-        if end is None or len(found) >= most:
-            return found
-        if not found:
-            break
-        reach = max(2 * reach, int(SPARE * reach * most / len(found)))
-    return None
-
-
-def _unnarrowed(part: Part, key: str, most: int, taken: tuple[str, ...], *, short: bool) -> list[tuple[Any, ...]]:
-    """The first rows of the part; a part that is checked for who may see it has its end found on the outline."""
-    rows = part.rows.order_by(F(key).desc(), F("pk").desc()).values_list(*taken)
-    if part.rows is not part.outline and not short:
-        end = _place(part, key, 2 * most)
-        found = _down_to(rows, key, end, most)
-        if end is None or len(found) >= most:
-            return found
-    return _down_to(rows, key, None, most)
-
-
-def _down_to(rows: Any, key: str, end: Place | None, most: int) -> list[tuple[Any, ...]]:
-    return list((rows if end is None else rows.filter(not_behind(key, end)))[:most])
-
-
-def _place(part: Part, key: str, number: int) -> Place | None:
-    """The place of the row with about this number in falling order; None when there are fewer."""
-    rows = part.outline.order_by(F(key).desc(), F("pk").desc()).values_list(key, "pk")
-    return next(iter(rows[number : number + 1]), None)
+    def not_behind(self, key: str, place: Place) -> "Part":
+        """What lies at a place in falling order of `key`, and before it."""
+        outline = self.outline.filter(not_behind(key, place))
+        if self.whole:
+            return Part(outline, outline)
+        if key == NEWEST:
+            return Part(self.rows.filter(not_behind(key, place)), outline)
+        # This order is only noted in the index: told apart there, the rows beyond are not fetched.
+        one = Func(ArraySubquery(outline.values("pk")), function="ANY", output_field=BigIntegerField())
+        among = Func(F("pk"), one, template="(%(expressions)s)", arg_joiner=" = ", output_field=BooleanField())
+        return Part(self.rows.filter(among), outline)
 
 
 # Key and id are compared as a pair, which an index reads as one stretch even where many values are equal.

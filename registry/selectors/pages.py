@@ -17,7 +17,7 @@ from registry.selectors.visibility import (
     version_readable,
     versions_readable_by,
 )
-from registry.services.policy import version_components
+from registry.services.policy import permissions_of, version_components
 from registry.snippets import Snippet, usage_snippets
 from registry.states import MEANINGS, TOMBSTONES, VersionState
 
@@ -159,8 +159,8 @@ def _decision(version: Version) -> dict[str, Any] | None:
 
 
 def licence_card(version: Version) -> dict[str, Any]:
-    """Each use with its answer and what narrowed it, as computed when the version was inspected."""
-    uses = version.permissions.get("uses", {})
+    """Each use with its answer and what narrowed it, as the rules and what the version rests on stand now."""
+    uses = permissions_of(version)["uses"] if version.permissions else {}
     rows = [{"use": use, "label": label, **uses[use]} for use, label in USE_LABELS.items() if use in uses]
     _add_grants(version, [row for row in rows if row["outcome"] == Outcome.ALLOW])
     return {"licence_id": version.licence_id, "base": version.base_model, "rows": rows}

@@ -20,17 +20,9 @@ from accounts.models import Namespace
 from registry.errors import RegistryError
 from registry.models import Adapter, BaseModel
 from registry.selectors.access import adapters_visible_apart
-from registry.selectors.matching import (
-    NEWEST,
-    Place,
-    Wanted,
-    behind,
-    first_matches,
-    from_place,
-    not_behind,
-    searching,
-)
+from registry.selectors.matching import NEWEST, Place, Wanted, behind, from_place
 from registry.selectors.visibility import Actor
+from registry.selectors.ways import Estimates, Question, first_matches, gathered_once, searching
 
 PAGE = 24
 MAX_PAGE = 100
@@ -100,7 +92,8 @@ def search_query(text: str) -> SearchQuery | None:
 
 def adapter_search(*, actor: Actor, query: AdapterQuery) -> Page:
     """One page of what `actor` may see and `query` asks for; by relevance, of the newest CANDIDATES of it."""
-    return _page(_Matches(actor), query)
+    with searching():
+        return _page(_Matches(actor), query)
 
 
 def adapter_facets(*, actor: Actor, query: AdapterQuery, limit: int = 12) -> tuple[dict[str, list[Facet]], bool]:
@@ -108,14 +101,17 @@ def adapter_facets(*, actor: Actor, query: AdapterQuery, limit: int = 12) -> tup
 
     Counted are the newest CANDIDATES matches, so every count is exact where there are no more.
     """
-    return _facets(_Matches(actor), query, limit)
+    with searching():
+        return _facets(_Matches(actor), query, limit)
 
 
 def adapter_browse(*, actor: Actor, query: AdapterQuery) -> tuple[Page, dict[str, list[Facet]], bool]:
     """Both at once, with the matches looked up once."""
-    matches = _Matches(actor)
-    facets = _facets(matches, query, limit=12)  # first: what it counts is often all there is to put in order
-    return _page(matches, query), *facets
+    with searching():
+        matches = _Matches(actor)
+        matches.expect(query)
+        facets = _facets(matches, query, limit=12)  # first: what it counts is often all there is to put in order
+        return _page(matches, query), *facets
 
 
 class _Matches:
@@ -123,23 +119,51 @@ class _Matches:
 
     def __init__(self, actor: Actor) -> None:
         self._parts = adapters_visible_apart(actor)
+        self._estimates = Estimates()
+        self._wanted: dict[AdapterQuery, Wanted] = {}
         self._newest: dict[tuple[AdapterQuery, Place | None], list[tuple[Any, ...]]] = {}
+        self._gathered: dict[tuple[AdapterQuery, str], list[tuple[Any, ...]]] = {}
+
+    def expect(self, query: AdapterQuery) -> None:
+        """Say that the page and the facets of this query are going to be asked for."""
+        asked = {(_plain_query(query.without(name)), NEWEST): CANDIDATES + 1 for name in FACETS}
+        key = ORDERS[_effective_sort(query).sort]
+        if key not in (NEWEST, "rank") and not query.cursor:
+            asked[_plain_query(query), key] = _limit(query) + 1
+        questions = [Question(self.wanted(plain), key, most) for (plain, key), most in asked.items()]
+        words = self.wanted(AdapterQuery(text=query.text))
+        self._estimates.having(self.wanted(query).conditions)  # all at once
+        everybodys, columns = self._parts[0], tuple(FACETS.values())
+        answers = gathered_once(
+            everybodys, words=words, questions=questions, estimates=self._estimates, columns=columns
+        )
+        self._gathered = {one: found for one, found in zip(asked, answers, strict=True) if found is not None}
 
     def first(
         self, query: AdapterQuery, *, key: str, most: int, among: Q | None = None, columns: tuple[str, ...] = ()
     ) -> list[tuple[Any, ...]]:
         """`key`, id and `columns` of the first `most` matches, in falling order of key and id."""
         found: list[tuple[Any, ...]] = []
-        wanted = _wanted(query)
+        wanted = self.wanted(query)
         for part in self._parts:
             narrowed = part.filter(among) if among else part
-            full = len(found) == most
-            if full:  # only what comes before the last can count, and of what few people see that is little
-                narrowed = narrowed.filter(not_behind(key, found[-1][:2]))
-            with searching():
-                found += first_matches(narrowed, wanted=wanted, key=key, most=most, columns=columns, short=full)
+            if len(found) == most:  # only what comes before the last can count, and of what few see that is little
+                narrowed = narrowed.not_behind(key, found[-1][:2])
+            known = None if among or part is not self._parts[0] else self._gathered.get((_plain_query(query), key))
+            if known is None:
+                known = first_matches(
+                    narrowed, wanted=wanted, key=key, most=most, columns=columns, estimates=self._estimates
+                )
+            found += [row[: 2 + len(columns)] for row in known]
             found = sorted(found, key=lambda row: row[:2], reverse=True)[:most]
         return found
+
+    def wanted(self, query: AdapterQuery) -> Wanted:
+        """What the query asks for, looked up once."""
+        plain = _plain_query(query)
+        if plain not in self._wanted:
+            self._wanted[plain] = _wanted(plain)
+        return self._wanted[plain]
 
     def in_order(self, query: AdapterQuery, *, key: str, most: int, place: Place | None) -> list[tuple[Any, ...]]:
         """Key and id of the first `most` matches behind a place; of the candidates, if these are known and enough."""
@@ -155,6 +179,8 @@ class _Matches:
     def candidates(self, query: AdapterQuery, since: Place | None = None) -> list[tuple[Any, ...]]:
         """What facets count and relevance ranks, and one more when there is more; from a place on if that is given."""
         plain = _plain_query(query)
+        if since is None and (part := self._part_of_wider(plain)) is not None:
+            self._newest[plain, None] = part
         if (plain, since) not in self._newest:
             among = from_place(NEWEST, since) if since else None
             columns = tuple(FACETS.values())
@@ -162,6 +188,15 @@ class _Matches:
                 query, key=NEWEST, most=CANDIDATES + 1, among=among, columns=columns
             )
         return self._newest[plain, since]
+
+    def _part_of_wider(self, query: AdapterQuery) -> list[tuple[Any, ...]] | None:
+        """The matches among those of the same search with one choice less, where all of these are known."""
+        for name, column in FACETS.items():
+            wider = self._newest.get((query.without(name), None)) if getattr(query, name) else None
+            if wider is not None and len(wider) <= CANDIDATES:
+                value, place = self.wanted(query).value(column), _place_of(column)
+                return [row for row in wider if value in (row[place] if isinstance(row[place], list) else [row[place]])]
+        return None
 
 
 def _plain_query(query: AdapterQuery) -> AdapterQuery:
@@ -171,7 +206,7 @@ def _plain_query(query: AdapterQuery) -> AdapterQuery:
 
 def _page(matches: _Matches, query: AdapterQuery) -> Page:
     query = _effective_sort(query)
-    limit = max(1, min(query.limit, MAX_PAGE))
+    limit = _limit(query)
     place, since = _read_cursor(query) if query.cursor else (None, None)
     if query.sort == "relevance":
         candidates = matches.candidates(query, since)[:CANDIDATES]
@@ -207,6 +242,10 @@ def _loaded(ids: list[int]) -> list[Adapter]:
     rows = Adapter.objects.select_related("owner__user", "owner__organisation", "base_model", "latest")
     found = rows.defer("search").in_bulk(ids)
     return [found[pk] for pk in ids if pk in found]
+
+
+def _limit(query: AdapterQuery) -> int:
+    return max(1, min(query.limit, MAX_PAGE))
 
 
 def _effective_sort(query: AdapterQuery) -> AdapterQuery:
@@ -286,6 +325,8 @@ FACETS = {
 
 def _facets(matches: _Matches, query: AdapterQuery, limit: int) -> tuple[dict[str, list[Facet]], bool]:
     facets, capped = {}, False
+    for name in sorted(FACETS, key=lambda name: not getattr(query, name)):  # those first that leave most
+        matches.candidates(query.without(name))
     for name, column in FACETS.items():
         found = matches.candidates(query.without(name))
         capped = capped or len(found) > CANDIDATES
@@ -295,7 +336,7 @@ def _facets(matches: _Matches, query: AdapterQuery, limit: int) -> tuple[dict[st
 
 def _values(matches: list[tuple[Any, ...]], column: str, limit: int, *, chosen: str) -> list[Facet]:
     """The commonest values of one column, with how many of the matches have each."""
-    place = 2 + list(FACETS.values()).index(column)
+    place = _place_of(column)
     counts: Counter[Any] = Counter()
     for row in matches:
         counts.update(row[place] if isinstance(row[place], list) else [row[place]])
@@ -303,6 +344,11 @@ def _values(matches: list[tuple[Any, ...]], column: str, limit: int, *, chosen: 
         counts = _by_slug(counts, limit)
     common = sorted(((value, count) for value, count in counts.items() if value), key=lambda item: (-item[1], item[0]))
     return [Facet(value=value, count=count, chosen=value == chosen) for value, count in common[:limit]]
+
+
+def _place_of(column: str) -> int:
+    """Where a candidate has this column: behind its key and id."""
+    return 2 + list(FACETS.values()).index(column)
 
 
 def _by_slug(counts: Counter[int], limit: int) -> Counter[str]:
