@@ -2,115 +2,67 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from inference.engine.blocks import block_of
 from inference.engine.deltas import ModuleDelta
 from inference.engine.embeddings import lent
 from inference.engine.errors import AdapterError, EngineError
 from inference.engine.names import NameIndex, Target
-from inference.engine.reading import Adapter, Skipped
-
-
-@dataclass
-class Report:
-    """What became of every module of an adapter."""
-
-    applied: list[str] = field(default_factory=list)
-    skipped: list[tuple[str, str]] = field(default_factory=list)
+from inference.engine.placing import Placed, Report, place
+from inference.engine.reading import Adapter
+from inference.engine.strengths import Strengths, strengths_of
 
 
 @dataclass(frozen=True)
 class _Step:
-    """One entry of the adapter and the layers it changes."""
+    """One entry of the adapter, the layers it changes, and how strongly."""
 
     delta: ModuleDelta
     target: Target
     layers: list[Any]
-
-    @property
-    def shape(self) -> torch.Size:
-        first = self.layers[0].weight.shape
-        return torch.Size([sum(layer.weight.shape[0] for layer in self.layers), *first[1:]])
+    strength: float
 
 
 @contextmanager
-def applied(pipe: Any, adapter: Adapter, weight: float = 1.0, text_weight: float | None = None) -> Iterator[Report]:
+def applied(
+    pipe: Any, adapter: Adapter, weight: float | Strengths = 1.0, text_weight: float | None = None
+) -> Iterator[Report]:
     """The pipeline with the adapter at this strength (`text_weight` for the text encoders, if it differs).
 
-    Every module of the adapter is in the report, applied or skipped with the reason. Raises AdapterError before
-    anything is touched where a shape does not fit or nothing could be applied. Whatever ends the block, the
-    weights and biases come back bit for bit.
+    `Strengths` in place of the number sets each text encoder and each block for itself. Every module of the adapter
+    is in the report, applied or skipped with the reason. Raises AdapterError before anything is touched where a
+    shape does not fit or nothing could be applied. Whatever ends the block, the weights and biases come back bit for
+    bit.
     """
-    report = Report(skipped=[_pair(skipped) for skipped in adapter.unread])
-    text_weight = weight if text_weight is None else text_weight
-    steps = _plan(pipe, adapter, report)
+    index = NameIndex(pipe)
+    strengths = strengths_of(weight, text_weight)
+    placed, report = place(adapter, index)
+    steps = [_step(index, entry, strengths) for entry in placed]
     with ExitStack() as stack:
         for embedding in adapter.embeddings:
-            encoders = stack.enter_context(lent(pipe, embedding, text_weight))
+            encoders = stack.enter_context(lent(pipe, embedding, strengths.embeddings))
             report.applied.extend(f"{encoder}:{embedding.token}" for encoder in encoders)
         kept = stack.enter_context(_restored())
         for step in steps:
-            _apply(step, text_weight if step.target.component.startswith("text") else weight, kept)
+            _apply(step, kept)
         yield report
 
 
-def _pair(skipped: Skipped) -> tuple[str, str]:
-    return skipped.module, skipped.why
-
-
-def _plan(pipe: Any, adapter: Adapter, report: Report) -> list[_Step]:
-    """Find the layers of every entry, and check all of it before the first weight is touched."""
-    index = NameIndex(pipe)
-    steps = []
-    for delta in adapter.deltas:
-        candidates = [_step(pipe, delta, target) for target in index.candidates(delta.name)]
-        if not candidates:
-            report.skipped.append((delta.name, index.why_absent(delta.name)))
-            continue
-        step = next((step for step in candidates if delta.fits(step.shape)), None)
-        if step is None:
-            raise _mismatch(candidates[0])
-        steps.append(step)
-        report.applied.append(str(step.target))
-    if not steps and not adapter.embeddings:
-        raise _nothing_applied(report)
-    return steps
-
-
-def _step(pipe: Any, delta: ModuleDelta, target: Target) -> _Step:
-    component = getattr(pipe, target.component)
-    layers = [component.get_submodule(module) for module in target.modules]
+def _step(index: NameIndex, entry: Placed, strengths: Strengths) -> _Step:
+    layers = index.layers(entry.target)
     for layer in layers:
         if layer.weight.is_meta or not layer.weight.is_floating_point():
             raise EngineError(
-                f"The adapter cannot be applied to {target}.",
+                f"The adapter cannot be applied to {entry.target}.",
                 "The weights of this layer are quantised or not in memory.",
                 "Load the base model in float32, float16 or bfloat16, without offloading.",
             )
-    return _Step(delta, target, layers)
-
-
-def _mismatch(step: _Step) -> AdapterError:
-    here = " × ".join(str(side) for side in step.shape)
-    return AdapterError(
-        "The adapter does not fit this base model.",
-        f"Its entry “{step.delta.name}” was made for {step.delta.factor.shape_text()}, "
-        f"but {step.target} has the shape {here}. It was probably trained for another base family.",
-        "Choose the base model it was trained for.",
-    )
-
-
-def _nothing_applied(report: Report) -> AdapterError:
-    name, why = report.skipped[0]
-    return AdapterError(
-        "The adapter does nothing on this base model.",
-        f"None of its {len(report.skipped)} entries has a place there (the first: “{name}”. {why}).",
-        "Choose the base model it was trained for.",
-    )
+    return _Step(entry.delta, entry.target, layers, strengths.of(entry.target, block_of(index, entry.target)))
 
 
 @contextmanager
@@ -125,7 +77,8 @@ def _restored() -> Iterator[dict[int, tuple[nn.Parameter, Tensor]]]:
                 parameter.data.copy_(original)
 
 
-def _apply(step: _Step, strength: float, kept: dict[int, tuple[nn.Parameter, Tensor]]) -> None:
+def _apply(step: _Step, kept: dict[int, tuple[nn.Parameter, Tensor]]) -> None:
+    strength = step.strength
     if strength == 0:
         return
     with torch.no_grad():

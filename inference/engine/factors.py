@@ -203,10 +203,10 @@ class Full(Additive):
     diff: Tensor
 
     def fits(self, shape: torch.Size) -> bool:
-        return _matches(shape, self.diff.shape[0], prod(self.diff.shape[1:]))
+        return self.diff.dim() > 0 and _matches(shape, self.diff.shape[0], prod(self.diff.shape[1:]))
 
     def shape_text(self) -> str:
-        return " × ".join(str(side) for side in self.diff.shape)
+        return " × ".join(str(side) for side in self.diff.shape) or "a single number"
 
     def change(self, weight: Tensor) -> Tensor:
         return _like(self.diff, weight).reshape(weight.shape)
@@ -236,7 +236,7 @@ class Replacement(Additive):
         return self.value.shape == shape
 
     def shape_text(self) -> str:
-        return " × ".join(str(side) for side in self.value.shape)
+        return " × ".join(str(side) for side in self.value.shape) or "a single number"
 
     def change(self, weight: Tensor) -> Tensor:
         return _like(self.value, weight) - weight

@@ -5,7 +5,6 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 _COMPONENT = re.compile(r"^(unet|transformer|text_encoder(?:_[23])?)\.(.*)$")
@@ -53,14 +52,11 @@ def _by_pattern(patterns: Any, path: str, default: Any) -> Any:
     return default
 
 
-def read_config(path: Path, metadata: Mapping[str, str]) -> PeftConfig:
+def read_config(metadata: Mapping[str, str], beside: str = "") -> PeftConfig:
     """The configuration in the file's own metadata, or in the adapter_config.json that PEFT writes beside it."""
     if "lora_adapter_metadata" in metadata:
         return PeftConfig(_by_component(_object(metadata["lora_adapter_metadata"])))
-    beside = path.with_name("adapter_config.json")
-    if path.name == "adapter_model.safetensors" and beside.is_file():
-        return PeftConfig({"": _object(beside.read_text(encoding="utf-8"))})
-    return PeftConfig()
+    return PeftConfig({"": _object(beside)}) if beside else PeftConfig()
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """Looking up what an adapter file calls a module among the modules a pipeline has."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import torch
 from diffusers.models.normalization import AdaLayerNormContinuous
 from torch import nn
 
@@ -21,6 +22,7 @@ _CLIP_LEVEL = "text_model."
 PREFIXES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("base_model.model.unet.", ("unet",)),
     ("base_model.model.transformer.", ("transformer",)),
+    ("base_model.model.text_encoder_3.", ("text_encoder_3",)),
     ("base_model.model.text_encoder_2.", ("text_encoder_2",)),
     ("base_model.model.text_encoder.", ("text_encoder",)),
     ("text_encoders.clip_l.transformer.", ("text_encoder",)),
@@ -74,6 +76,8 @@ class _Names:
     component: str
     module: Any
     dotted: dict[str, Target] = field(default_factory=dict)
+    original: dict[tuple[str, ...], tuple[str, Target]] = field(default_factory=dict)
+    """modules → (name in the code the model was published with, the target that name means)"""
 
     @cached_property
     def underscored(self) -> dict[str, Target]:
@@ -81,6 +85,10 @@ class _Names:
 
     def add(self, name: str, modules: tuple[str, ...], *, swapped: bool = False) -> None:
         self.dotted.setdefault(name, Target(self.component, modules, swapped))
+
+    def add_original(self, name: str, modules: tuple[str, ...], *, swapped: bool = False) -> None:
+        self.add(name, modules, swapped=swapped)
+        self.original.setdefault(modules, (name, Target(self.component, modules, swapped)))
 
 
 class NameIndex:
@@ -100,6 +108,29 @@ class NameIndex:
                 if found:
                     return found
         return []
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """The components of this pipeline that an adapter can change."""
+        return tuple(self._names)
+
+    def module(self, component: str) -> Any:
+        """The component itself."""
+        return self._names[component].module
+
+    def layers(self, target: Target) -> list[Any]:
+        """The layers of a target, in the order of its rows."""
+        module = self._names[target.component].module
+        return [module.get_submodule(path) for path in target.modules]
+
+    def shape(self, target: Target) -> torch.Size:
+        """The shape of the weight, or of the fused weight with one module's rows below the other's."""
+        first, *others = [layer.weight.shape for layer in self.layers(target)]
+        return torch.Size([first[0] + sum(shape[0] for shape in others), *first[1:]])
+
+    def originals(self, component: str) -> Mapping[tuple[str, ...], tuple[str, Target]]:
+        """modules → (name, target) in the code the model was published with; empty for text encoders."""
+        return self._names[component].original
 
     def why_absent(self, name: str) -> str:
         """Why a name has no module here, for people."""
@@ -122,11 +153,11 @@ def _names(component: str, module: nn.Module) -> _Names:
         names.add(path, (path,))
     if component == "unet":
         for original, path in original_names(module, paths).items():
-            names.add(original, (path,))
+            names.add_original(original, (path,))
     elif component == "transformer":
         swapped = _continuous(module)
-        for table in TABLES:
-            _add_table(names, table, set(paths), swapped)
+        for theirs, modules in _original_names(set(paths)):
+            names.add_original(theirs, modules, swapped=modules[0] in swapped)
     else:
         _add_clip_level(names, paths)
     return names
@@ -150,10 +181,18 @@ def _continuous(module: nn.Module) -> frozenset[str]:
     return frozenset(f"{path}.linear" for path, layer in layers if isinstance(layer, AdaLayerNormContinuous))
 
 
-def _add_table(names: _Names, table: Table, paths: set[str], swapped: frozenset[str]) -> None:
-    for theirs, modules in _spelled_out(table, paths):
-        if all(module in paths for module in modules):
-            names.add(theirs, modules, swapped=modules[0] in swapped)
+def _original_names(paths: set[str]) -> list[tuple[str, tuple[str, ...]]]:
+    """By the table that knows the most of these layers; parts of a table fit other architectures as well."""
+    tables = [
+        [
+            (theirs, modules)
+            for theirs, modules in _spelled_out(table, paths)
+            if all(module in paths for module in modules)
+        ]
+        for table in TABLES
+        if all(any(path.startswith(f"{blocks.ours}.") for path in paths) for blocks in table.blocks)
+    ]
+    return max(tables, key=lambda names: len({modules for _, modules in names}), default=[])
 
 
 def _spelled_out(table: Table, paths: set[str]) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -124,6 +124,52 @@ SD3 = Table(
     },
 )
 
+FLUX2 = Table(
+    blocks=(
+        Blocks(
+            "double_blocks",
+            "transformer_blocks",
+            {
+                "img_attn.qkv": _IMAGE,
+                "img_attn.proj": ("attn.to_out.0",),
+                "img_attn.norm.query_norm": ("attn.norm_q",),
+                "img_attn.norm.key_norm": ("attn.norm_k",),
+                "img_mlp.0": ("ff.linear_in",),
+                "img_mlp.2": ("ff.linear_out",),
+                "txt_attn.qkv": _TEXT,
+                "txt_attn.proj": ("attn.to_add_out",),
+                "txt_attn.norm.query_norm": ("attn.norm_added_q",),
+                "txt_attn.norm.key_norm": ("attn.norm_added_k",),
+                "txt_mlp.0": ("ff_context.linear_in",),
+                "txt_mlp.2": ("ff_context.linear_out",),
+            },
+        ),
+        Blocks(
+            "single_blocks",
+            "single_transformer_blocks",
+            {
+                "linear1": ("attn.to_qkv_mlp_proj",),
+                "linear2": ("attn.to_out",),
+                "norm.query_norm": ("attn.norm_q",),
+                "norm.key_norm": ("attn.norm_k",),
+            },
+        ),
+    ),
+    layers={
+        "img_in": ("x_embedder",),
+        "txt_in": ("context_embedder",),
+        "time_in.in_layer": ("time_guidance_embed.timestep_embedder.linear_1",),
+        "time_in.out_layer": ("time_guidance_embed.timestep_embedder.linear_2",),
+        "guidance_in.in_layer": ("time_guidance_embed.guidance_embedder.linear_1",),
+        "guidance_in.out_layer": ("time_guidance_embed.guidance_embedder.linear_2",),
+        "double_stream_modulation_img.lin": ("double_stream_modulation_img.linear",),
+        "double_stream_modulation_txt.lin": ("double_stream_modulation_txt.linear",),
+        "single_stream_modulation.lin": ("single_stream_modulation.linear",),
+        "final_layer.linear": ("proj_out",),
+        "final_layer.adaLN_modulation.1": ("norm_out.linear",),
+    },
+)
+
 WAN = Table(
     blocks=(
         Blocks(
@@ -136,12 +182,24 @@ WAN = Table(
                 "cross_attn.o": ("attn2.to_out.0",),
                 "cross_attn.k_img": ("attn2.add_k_proj",),
                 "cross_attn.v_img": ("attn2.add_v_proj",),
+                "cross_attn.norm_k_img": ("attn2.norm_added_k",),
+                **{f"self_attn.norm_{part}": (f"attn1.norm_{part}",) for part in "qk"},
+                **{f"cross_attn.norm_{part}": (f"attn2.norm_{part}",) for part in "qk"},
+                "norm3": ("norm2",),
                 "ffn.0": ("ffn.net.0.proj",),
                 "ffn.2": ("ffn.net.2",),
             },
         ),
     ),
-    layers={"head.head": ("proj_out",)},
+    layers={
+        "patch_embedding": ("patch_embedding",),
+        "time_embedding.0": ("condition_embedder.time_embedder.linear_1",),
+        "time_embedding.2": ("condition_embedder.time_embedder.linear_2",),
+        "text_embedding.0": ("condition_embedder.text_embedder.linear_1",),
+        "text_embedding.2": ("condition_embedder.text_embedder.linear_2",),
+        "time_projection.1": ("condition_embedder.time_proj",),
+        "head.head": ("proj_out",),
+    },
 )
 
 Z_IMAGE = Table(
@@ -158,7 +216,11 @@ Z_IMAGE = Table(
         )
         for name in ("layers", "context_refiner", "noise_refiner")
     ),
-    layers={},
+    layers={
+        "x_embedder": ("all_x_embedder.2-1",),
+        "final_layer.linear": ("all_final_layer.2-1.linear",),
+        "final_layer.adaLN_modulation.1": ("all_final_layer.2-1.adaLN_modulation.1",),
+    },
 )
 
-TABLES: tuple[Table, ...] = (FLUX, SD3, WAN, Z_IMAGE)
+TABLES: tuple[Table, ...] = (FLUX, SD3, FLUX2, WAN, Z_IMAGE)

@@ -11,11 +11,21 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import FluxTransformer2DModel, SD3Transformer2DModel, UNet2DConditionModel
+from diffusers import (
+    Flux2Transformer2DModel,
+    FluxTransformer2DModel,
+    SD3Transformer2DModel,
+    UNet2DConditionModel,
+    WanTransformer3DModel,
+    ZImageTransformer2DModel,
+)
 from diffusers.loaders.single_file_utils import (
+    convert_flux2_transformer_checkpoint_to_diffusers,
     convert_flux_transformer_checkpoint_to_diffusers,
     convert_ldm_unet_checkpoint,
     convert_sd3_transformer_checkpoint_to_diffusers,
+    convert_wan_transformer_to_diffusers,
+    convert_z_image_transformer_checkpoint_to_diffusers,
 )
 from torch import Tensor
 
@@ -126,6 +136,52 @@ def test_every_sd3_row_lies_where_diffusers_converts_it() -> None:
     asked = Asked(["joint_blocks.2.x_block.attn.ln_q", "joint_blocks.0.x_block.attn2.x"])
     converted = convert_sd3_transformer_checkpoint_to_diffusers(asked)
     assert_rows_lie_where_converted(index, asked, converted)
+
+
+FURTHER: dict[str, tuple[Callable[[], Any], Callable[..., dict[str, Tensor]], set[str]]] = {
+    "flux2": (
+        lambda: Flux2Transformer2DModel(num_layers=2, num_single_layers=2),
+        convert_flux2_transformer_checkpoint_to_diffusers,
+        set(),
+    ),
+    "wan": (lambda: WanTransformer3DModel(num_layers=2), convert_wan_transformer_to_diffusers, set()),
+    "wan-image": (
+        lambda: WanTransformer3DModel(num_layers=2, added_kv_proj_dim=5120, image_dim=1280),
+        convert_wan_transformer_to_diffusers,
+        {"condition_embedder.image_embedder"},
+    ),
+    "z-image": (
+        lambda: ZImageTransformer2DModel(n_layers=2, n_refiner_layers=1),
+        convert_z_image_transformer_checkpoint_to_diffusers,
+        set(),
+    ),
+}
+
+
+@pytest.mark.parametrize("family", FURTHER)
+def test_every_name_of_further_families_is_converted_so(family: str) -> None:
+    build, convert, unknown = FURTHER[family]
+    transformer = on_meta(build)
+    index = NameIndex(SimpleNamespace(transformer=transformer))
+    originals = index.originals("transformer")
+    named = {
+        f"{name}.weight": torch.arange(6) + 1000 * number for number, (name, _) in enumerate(originals.values(), 1)
+    }
+    reached = {module for modules in originals for module in modules}
+    same = {
+        f"{path}.weight": torch.tensor([number])
+        for number, (path, layer) in enumerate(transformer.named_modules())
+        if getattr(layer, "weight", None) is not None and path not in reached
+    }
+    assert len(named) > 15
+    converted = convert({**named, **same})
+    for name, target in originals.values():
+        parts = torch.cat([converted[f"{module}.weight"] for module in target.modules])
+        if target.swapped:
+            parts = torch.cat(tuple(reversed(parts.chunk(2))))
+        assert torch.equal(parts, named[f"{name}.weight"]), f"{name} is not {target}"
+    renamed = {key for key in same if key not in converted}
+    assert {key for key in renamed if not any(key.startswith(part) for part in unknown)} == set()
 
 
 def test_name_of_no_layer_is_absent_with_the_reason(sd: Any) -> None:

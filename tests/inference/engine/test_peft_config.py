@@ -5,7 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
+from inference.engine.files import read_file
 from inference.engine.peft_config import PeftConfig, read_config
 
 MODULE = "unet.down_blocks.0.attn1.to_q"
@@ -50,19 +53,20 @@ def test_feedforward_layers_are_matched_as_peft_does(wanted: Any, answer: bool |
     assert PeftConfig({"": facts}).is_feedforward("base_model.model.attn1.to_q") is answer
 
 
-def test_metadata_goes_before_the_file_beside(tmp_path: Path) -> None:
-    (tmp_path / "adapter_config.json").write_text(json.dumps({"lora_alpha": 3}))
-    path = tmp_path / "adapter_model.safetensors"
-    assert read_config(path, {}).scale("x", 1) == 3.0
+def test_metadata_goes_before_the_file_beside() -> None:
+    beside = json.dumps({"lora_alpha": 3})
+    assert read_config({}, beside).scale("x", 1) == 3.0
     inside = {"lora_adapter_metadata": json.dumps({"unet.lora_alpha": 5})}
-    assert read_config(path, inside).scale(MODULE, 1) == 5.0
+    assert read_config(inside, beside).scale(MODULE, 1) == 5.0
 
 
 def test_file_beside_counts_only_for_pefts_own_file_name(tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text(json.dumps({"lora_alpha": 3}))
-    assert read_config(tmp_path / "other.safetensors", {}).scale("x", 1) == 1.0
+    for name, found in (("other", ""), ("adapter_model", '{"lora_alpha": 3}')):
+        save_file({"x": torch.ones(1)}, tmp_path / f"{name}.safetensors")
+        assert read_file(tmp_path / f"{name}.safetensors").beside == found
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", "3"])
 def test_configuration_that_is_no_object_says_nothing(text: str) -> None:
-    assert read_config(Path("x.safetensors"), {"lora_adapter_metadata": text}).scale("x", 2) == 1.0
+    assert read_config({"lora_adapter_metadata": text}).scale("x", 2) == 1.0

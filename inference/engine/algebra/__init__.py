@@ -1,0 +1,1 @@
+"""Computing with adapters: merging, resizing, extracting, pruning, converting, comparing."""
