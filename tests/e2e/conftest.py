@@ -14,7 +14,8 @@ expect.set_options(timeout=30_000)  # a worker reads, screens and decides before
 @pytest.fixture(scope="package")
 def site() -> Iterator[Site]:
     """One running `bin/serve` for all; leases are short, so that what a killed worker held is soon free."""
-    with running_site("shared", "--no-demo", JOB_LEASE_SECONDS="3", RATE_USER="100000/min") as running:
+    leases = {"JOB_LEASE_SECONDS": "3", "TRAINING_LEASE_SECONDS": "5"}
+    with running_site("shared", "--no-demo", **leases, RATE_USER="100000/min") as running:
         yield running
 
 

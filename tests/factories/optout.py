@@ -13,6 +13,7 @@ from accounts.models import User
 from moderation.models import OptOutEntry, OptOutImport, OptOutPicture, OptOutRegistration
 from moderation.optout_pictures import picture_check
 from moderation.optout_things import Thing, address_thing_read, hash_read, name_read
+from moderation.selectors import optout_index
 from moderation.services.lists import file_keep, import_create, import_run
 from moderation.services.optout import Submission, optout_confirm, optout_register
 from moderation.services.optout_mail import holder_mails_send
@@ -115,3 +116,9 @@ def queue_import(content: bytes, *, name: str = "a list", filename: str = "list.
         with path.open("rb") as stream:
             kept = file_keep(stream)
     return import_create(name=name, path=kept, filename=filename, **{"actor": None, "complete": False, **given})
+
+
+def index_forget() -> None:
+    """What a new process begins with: no index of the works in memory."""
+    with optout_index._kept.lock:
+        optout_index._kept.index = None

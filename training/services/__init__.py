@@ -1,0 +1,1 @@
+"""What training writes: each service checks, changes and logs in one transaction."""
