@@ -2,7 +2,7 @@
 
 from registry.models.adapters import Adapter, Tag
 from registry.models.bases import BaseModel
-from registry.models.delivery import Acceptance, Receipt, TermsText
+from registry.models.delivery import Acceptance, Receipt, StandingPass, TermsText
 from registry.models.images import VersionImage
 from registry.models.ratings import Rating
 from registry.models.repositories import Blob, Ref, Revision, RevisionEntry
@@ -25,6 +25,7 @@ __all__ = [
     "SampleKind",
     "SamplePicture",
     "SampleState",
+    "StandingPass",
     "Tag",
     "TermsText",
     "Upload",

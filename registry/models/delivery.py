@@ -5,7 +5,7 @@ import uuid
 from django.db import models
 from django.utils import timezone
 
-from accounts.models import Organisation, User
+from accounts.models import ApiToken, Organisation, User
 from governance.models import DecisionRecord
 from registry.models.versions import Version, VersionFile
 
@@ -43,3 +43,13 @@ class Receipt(models.Model):
     notice = models.TextField()
     issued_at = models.DateTimeField(default=timezone.now)
     first_delivered_at = models.DateTimeField(null=True, blank=True)
+
+
+class StandingPass(models.Model):
+    """A token that may pass the gate for one use, and accepts in its owner's name the terms of what is open for it."""
+
+    token = models.OneToOneField(ApiToken, on_delete=models.CASCADE, related_name="standing_pass")
+    use = models.CharField(max_length=40)
+    organisation = models.ForeignKey(Organisation, null=True, blank=True, on_delete=models.PROTECT)
+    statement = models.ForeignKey(TermsText, on_delete=models.PROTECT)  # what its owner agreed to, verbatim
+    created_at = models.DateTimeField(default=timezone.now)

@@ -27,6 +27,7 @@ class VersionImage(models.Model):
     height = models.PositiveIntegerField()
     storage_key = models.CharField(max_length=300)
     sha256 = models.CharField(max_length=64)
+    blurhash = models.CharField(max_length=40, blank=True)  # a blur in 28 characters, shown while it loads
     marks = models.JSONField(default=dict, blank=True)  # what says that it is AI-generated
     created_at = models.DateTimeField(default=timezone.now)
     screened_at = models.DateTimeField(null=True, blank=True)  # until then only its own people see it

@@ -34,6 +34,7 @@ class SamplePicture(models.Model):
     sha256 = models.CharField(max_length=64)  # of what was uploaded
     width = models.PositiveIntegerField()
     height = models.PositiveIntegerField()
+    blurhash = models.CharField(max_length=40, blank=True)
     added_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     added_at = models.DateTimeField(default=timezone.now)
 
