@@ -28,6 +28,7 @@ class _SignedIn(APIView):
 
 
 class MeSerializer(serializers.Serializer[User]):
+    id = serializers.IntegerField()
     username = serializers.CharField()
     display_name = serializers.CharField()
     email = serializers.EmailField()

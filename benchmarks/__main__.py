@@ -1,7 +1,9 @@
 """All benchmarks one after the other, as Markdown: `python -m benchmarks`.
 
-`--quick` runs them small, to see that they work. At full size it takes about half an hour, and 6 GB of disk for the
-million adapters. Nothing else should run on the machine meanwhile; the load before each benchmark is printed with it.
+`--quick` runs them small, to see that they work. At full size the parts add up to about an hour and a half on two quiet
+cores, half of it for pictures, and 6 GB of disk for the million adapters. Nothing else should run on the machine
+meanwhile; the load before each benchmark is printed with it. What shows the false-positive target of picture matching
+takes longer and is asked for alone: `python -m benchmarks.pictures --parts strangers --strangers 30000`.
 """
 
 from __future__ import annotations
@@ -23,7 +25,10 @@ FULL = {
     "names": [[]],
     "pictures": [[]],
     "optout": [["--hashes", "1000000"]],
+    "lookback": [[]],
     "fingerprints": [[]],
+    "training": [[]],
+    "training_demo": [[]],
 }
 QUICK = {
     "inspection": [["--sizes", "10", "--repeat", "3"]],
@@ -34,7 +39,10 @@ QUICK = {
     "names": [["--names", "2000", "--megabytes", "0.1", "--repeat", "1"]],
     "pictures": [["--drawn", "3", "--others", "5", "--strangers", "20", "--hashes", "20000"]],
     "optout": [["--hashes", "2000", "--queries", "5"]],
+    "lookback": [["--hashes", "2000", "--pictures", "2000", "--whole", "20"]],
     "fingerprints": [["--entries", "5000", "--searches", "5", "--others", "2"]],
+    "training": [["--rounds", "1", "--batches", "4", "--steps", "6"]],
+    "training_demo": [["sticker", "--variant", "the preset", "--steps", "4"]],
 }
 
 

@@ -231,9 +231,10 @@ VERSIONS = """
 INSERT INTO registry_version (id, public_id, adapter_id, number, label, notes, state, state_detail, created_by_id,
         created_at, published_at, base_model_id, licence_id, credit_required, allow_derivatives,
         allow_different_licence, commercial_use, depicts_real_person, training_sources, trigger_words, strength,
-        preview_prompts, kind, family, permissions, scan_attempts, scan_progress, revision_id, decision_id)
+        preview_prompts, kind, family, permissions, scan_attempts, scan_progress, revision_id, decision_id,
+        consent_ids, findings, fictional_statement)
     SELECT latest_id, gen_random_uuid(), id, 1, '', '', 'published', '{}', created_by_id, published_at, published_at,
            base_model_id, licence_id, true, true, false, '{}', false, 'own pictures', trigger_words, 1, '{}', kind,
-           family, '{}', 0, 1, latest_id, latest_id
+           family, '{}', 0, 1, latest_id, latest_id, '{}', '[]', ''
     FROM registry_adapter WHERE latest_id IS NOT NULL;
 """

@@ -16,10 +16,13 @@ urlpatterns = [
     path("api/v1/", include("registry.api_urls")),
     path("api/v1/", include("moderation.api_urls")),
     path("api/v1/", include("inference.api_urls")),
+    path("api/v1/", include("training.api_urls")),
+    path("", include("registry.compat.civitai.urls")),
     path("", include("accounts.urls")),
     path("", include("governance.urls")),
     path("", include("moderation.urls")),
     path("", include("inference.urls")),
+    path("", include("training.urls")),
     path("", include("registry.urls")),
 ]
 

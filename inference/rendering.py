@@ -36,6 +36,7 @@ from inference.services import job_alive, job_broke_off, job_finish, job_progres
 from inference.states import JobState
 from registry.leases import lease_kept
 from registry.models import Version, VersionImage
+from registry.pictures import blurhash_of
 from registry.services.listing import adapter_refresh
 from registry.signals import pictures_added
 from registry.storage import local_copy, store_bytes
@@ -187,6 +188,7 @@ def _row(version: Version, picture: Picture, image: Image.Image) -> dict[str, An
         "base_model": version.base_model.slug,
         "width": image.width,
         "height": image.height,
+        "blurhash": blurhash_of(image),
     }
 
 

@@ -10,17 +10,8 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
 
-from governance.policy.territories import EU_TERRITORY, is_inside
-
-
-class ConsentScope(StrEnum):
-    """What a consent allows."""
-
-    TRAINING = "training"
-    PREVIEW = "preview"
-    PUBLICATION = "publication"
-    COMMERCIAL = "commercial-use"
-
+from governance.policy import ConsentScope as ConsentScope
+from governance.policy.territories import is_covered
 
 # In the words that the subject reads before they decide.
 SCOPE_WORDS: dict[ConsentScope, str] = {
@@ -150,13 +141,4 @@ class Terms:
 
 
 def _lies_in(inner: frozenset[str], outer: frozenset[str]) -> bool:
-    return bool(inner) and all(territory_covered(territory, outer) for territory in inner)
-
-
-def territory_covered(territory: str, territories: frozenset[str]) -> bool:
-    """Whether a country, or the EU as a whole, lies within what the terms name; where they name none, everywhere is."""
-    if not territories:
-        return True
-    if territory == "EU" and territories >= EU_TERRITORY:
-        return True
-    return any(is_inside(territory, group) for group in territories)
+    return bool(inner) and all(is_covered(territory, outer) for territory in inner)

@@ -14,12 +14,15 @@ from moderation.signals import (
     optout_picture_received,
     optout_works_changed,
     recall_issued,
+    register_grew,
     screening_queued,
+    screening_wanted,
     webhook_queued,
 )
 from moderation.tasks import (
     build_optout_index,
     deliver_recall,
+    look_back,
     make_export,
     open_case,
     prepare_optout_picture,
@@ -95,6 +98,16 @@ def screen_words(adapter_id: int, **_: Any) -> None:
 @receiver(screening_queued)
 def run_queued(screening_id: str, **_: Any) -> None:
     run_screening.delay(screening_id)
+
+
+@receiver(screening_wanted)
+def screen_wanted(version_id: int, **_: Any) -> None:
+    queue_screening.delay(version_id)
+
+
+@receiver(register_grew)
+def look_back_for(lookback_id: int, **_: Any) -> None:
+    look_back.delay(lookback_id)
 
 
 @receiver(version_held)

@@ -14,4 +14,7 @@ optout_import_queued = Signal()  # sender=OptOutImport, import_id
 optout_works_changed = Signal()  # sender=OptOutImport: many hashes came, the index is to be built again
 enrolment_picture_received = Signal()  # sender=EnrolmentPicture, picture_id
 screening_queued = Signal()  # sender=Screening, screening_id
+screening_wanted = Signal()  # sender=Version, version_id: a change asks for checks that begin after it
+# Something new counts: whoever keeps pictures or words asks `selectors.arrivals` of this look back about them.
+register_grew = Signal()  # sender=Lookback, lookback_id
 export_queued = Signal()  # sender=DataExport, export_id

@@ -22,6 +22,7 @@ from moderation.services.deletions import deletions_keep
 from moderation.services.enrolment import enrolments_due, picture_read
 from moderation.services.list_refresh import list_refresh, lists_configure
 from moderation.services.lists import files_tidy, import_run, imports_due
+from moderation.services.lookbacks import lookback_begin, lookbacks_due, lookbacks_tidy
 from moderation.services.mail_sending import mail_send
 from moderation.services.optout import pictures_due, registrations_expire
 from moderation.services.optout_mail import holder_mails_send, holders_to_mail
@@ -30,8 +31,8 @@ from moderation.services.post import letter_send, letters_due
 from moderation.services.queueing import (
     screening_of,
     screenings_due,
-    versions_described_anew,
     versions_unscreened,
+    versions_wanted,
     versions_with_new_pictures,
 )
 from moderation.services.recall import recall_hand_out, recalls_waiting
@@ -246,24 +247,42 @@ def run_screening(screening_id: str) -> None:
 
 @shared_task(autoretry_for=(OperationalError,), retry_backoff=True, max_retries=5, soft_time_limit=50, time_limit=60)
 def screen_described(adapter_id: int) -> None:
-    for version in versions_described_anew(adapter=adapter_id):
-        screening_of(version=version)
-
-
-@shared_task(soft_time_limit=50, time_limit=60)
-def sweep_described() -> None:
-    """Queue the checks of what was described anew while the news of it was lost; the search is a long one."""
-    for version in versions_described_anew():
+    for version in versions_wanted(adapter=adapter_id):
         screening_of(version=version)
 
 
 @shared_task(soft_time_limit=50, time_limit=60)
 def sweep_screenings() -> None:
     """Hand out again what lost its message or its worker."""
-    for version in [*versions_unscreened(), *versions_with_new_pictures()]:
+    for version in [*versions_unscreened(), *versions_with_new_pictures(), *versions_wanted()]:
         screening_of(version=version)
     for screening_id in screenings_due():
         run_screening.delay(screening_id)
+
+
+@shared_task(
+    acks_late=True,
+    autoretry_for=(OperationalError,),
+    retry_backoff=True,
+    max_retries=5,
+    soft_time_limit=500,
+    time_limit=540,
+)
+def look_back(lookback_id: int) -> None:
+    """Go on with a look back for a while; what is left is the next task's, so that others get their turn."""
+    from moderation.services.looking import lookback_go_on
+
+    if lookback_go_on(lookback_id=lookback_id):
+        look_back.delay(lookback_id)
+
+
+@shared_task(soft_time_limit=50, time_limit=60)
+def sweep_lookbacks() -> None:
+    """Begin a look back for what came newly, and hand out again those whose worker is gone."""
+    lookback_begin()
+    for lookback_id in lookbacks_due():
+        look_back.delay(lookback_id)
+    lookbacks_tidy()
 
 
 @shared_task(soft_time_limit=280, time_limit=300)

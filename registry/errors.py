@@ -130,3 +130,10 @@ class LinkExpired(RegistryError):
     status = 403
     title = "This download link has run out"
     remedy = "Go back to the adapter's download page and ask for a new link."
+
+
+class PassRefused(RegistryError):
+    code = "pass-refused"
+    status = 400
+    title = "The token cannot be given this standing use"
+    remedy = "Create a token with the scope “download”, and choose one of the uses that the gate asks about."

@@ -189,6 +189,12 @@ class UseForm(forms.Form):
         self.fields["organisation"].queryset = Organisation.objects.filter(pk__in=mine)  # type: ignore[attr-defined]
 
 
+class PassForm(UseForm):
+    """The use that a token states at the gate, and the agreement that it accepts terms."""
+
+    agreed = forms.BooleanField(label="I agree that this token states this use and accepts these terms in my name.")
+
+
 class EditForm(forms.Form):
     """What an owner may change about an adapter."""
 

@@ -5,6 +5,7 @@ import struct
 import warnings
 import zlib
 
+import blurhash
 from PIL import Image, ImageOps
 
 FORMATS = ("JPEG", "PNG", "WEBP")
@@ -20,13 +21,13 @@ class PictureRefused(ValueError):
     """No picture that can be taken; the message says why and what to send."""
 
 
-def picture_open(content: bytes) -> Image.Image:
-    """Decode a JPEG, PNG or WebP picture whole, its first frame; raises PictureRefused.
+def picture_open(content: bytes, *, most: int = BYTES_MAX) -> Image.Image:
+    """Decode a JPEG, PNG or WebP picture of at most `most` bytes whole, its first frame; raises PictureRefused.
 
     The size is looked at before anything is decoded, and no other decoder of Pillow is asked.
     """
-    if len(content) > BYTES_MAX:
-        raise PictureRefused(f"It is larger than {BYTES_MAX // 1024**2} MiB. {SMALLER}")
+    if len(content) > most:
+        raise PictureRefused(f"It is larger than {most // 1024**2} MiB. {SMALLER}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # our limits are narrower than those that Pillow warns of
@@ -62,3 +63,11 @@ def shown_copy(picture: Image.Image) -> tuple[bytes, tuple[int, int]]:
     made = io.BytesIO()
     plain.save(made, "PNG", optimize=False)
     return made.getvalue(), plain.size
+
+
+def blurhash_of(picture: Image.Image) -> str:
+    """The picture as a blur of 4 × 3 waves in 28 characters (github.com/woltapp/blurhash)."""
+    small = ImageOps.exif_transpose(picture).convert("RGB").resize((32, 32))
+    rows = [[small.getpixel((x, y)) for x in range(32)] for y in range(32)]
+    encoded: str = blurhash.encode(rows, components_x=4, components_y=3)
+    return encoded

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from registry.views import adapters, browse, gate, images, may_i, mine, samples, upload
+from registry.views import adapters, browse, gate, images, may_i, mine, passes, samples, upload
 
 urlpatterns = [
     path("", browse.home, name="home"),
@@ -11,6 +11,7 @@ urlpatterns = [
     path("account/uploads", mine.uploads, name="my_uploads"),
     path("account/uploads/<uuid:pk>/discard", mine.upload_discard, name="upload_discard"),
     path("account/downloads", mine.downloads, name="my_downloads"),
+    path("account/tokens/<int:pk>/pass", passes.token_pass, name="token_pass"),
     path("may-i", may_i.may_i, name="may_i"),
     path("images/<uuid:pk>.png", images.image, name="image"),
     path("pictures/<uuid:pk>.png", samples.sample, name="sample"),

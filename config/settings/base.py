@@ -159,6 +159,9 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 
+# The source in AIR names (`urn:air:sdxl:lora:{source}:12@34`) that the Civitai API gives to versions.
+AIR_SOURCE = env.text("AIR_SOURCE", "adapter-registry")
+
 # How bytes leave after the gate has said yes: `django` streams them, `nginx` answers X-Accel-Redirect,
 # `s3` redirects to a presigned URL of the store.
 DELIVERY = env.text("DELIVERY", "django")
@@ -196,6 +199,7 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_DEFAULT_QUEUE = "default"
+# Runs go to `train-<class>`, named when the message is sent.
 CELERY_TASK_ROUTES = {"inference.tasks.render_previews": {"queue": "gpu"}}
 CELERY_TASK_SOFT_TIME_LIMIT = 540
 CELERY_TASK_TIME_LIMIT = 600
@@ -207,7 +211,7 @@ CELERY_BEAT_SCHEDULE = {
     "uploads": {"task": "registry.tasks.sweep_uploads", "schedule": 600.0},
     "previews": {"task": "inference.tasks.sweep_previews", "schedule": 20.0},
     "screenings": {"task": "moderation.tasks.sweep_screenings", "schedule": 20.0},
-    "descriptions": {"task": "moderation.tasks.sweep_described", "schedule": 3600.0},
+    "lookbacks": {"task": "moderation.tasks.sweep_lookbacks", "schedule": 20.0},
     "consents": {"task": "moderation.tasks.expire_consents", "schedule": 60.0},
     "recalls": {"task": "moderation.tasks.deliver_recalls", "schedule": 60.0},
     "optout": {"task": "moderation.tasks.sweep_optout", "schedule": 60.0},
@@ -219,6 +223,12 @@ CELERY_BEAT_SCHEDULE = {
     "deletions": {"task": "moderation.tasks.keep_deletions", "schedule": 300.0},
     "exports": {"task": "moderation.tasks.sweep_exports", "schedule": 60.0},
     "retention": {"task": "moderation.tasks.enforce_retention", "schedule": crontab(hour=2, minute=41)},
+    "runs": {"task": "training.tasks.sweep_runs", "schedule": 10.0},
+    "run-folders": {"task": "training.tasks.forget_runs", "schedule": 3600.0},
+    "run-standing": {"task": "training.tasks.check_running", "schedule": 60.0},
+    "datasets": {"task": "training.tasks.sweep_datasets", "schedule": 20.0},
+    "dataset-rights": {"task": "training.tasks.compare_datasets", "schedule": 120.0},
+    "dataset-retention": {"task": "training.tasks.keep_datasets", "schedule": crontab(hour=2, minute=11)},
     "enrolments": {"task": "moderation.tasks.sweep_enrolments", "schedule": 30.0},
 }
 # Nothing is charged for a download here; an installation that does so says it, because licences ask.
@@ -242,6 +252,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["accounts.authentication.TokenScopePermission"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "URL_FORMAT_OVERRIDE": None,  # `format` is a parameter of the Civitai API
     "DEFAULT_THROTTLE_CLASSES": ["config.throttling.HeaderThrottle"],
     "DEFAULT_THROTTLE_RATES": {
         "user": env.text("RATE_USER", "600/min"),
@@ -367,3 +378,33 @@ RETENTION_NOTES = timedelta(days=env.number("RETENTION_NOTES_DAYS", 365))  # not
 RETENTION_TOKENS = timedelta(days=env.number("RETENTION_TOKENS_DAYS", 90))  # API tokens that ended
 RETENTION_STRIKES = timedelta(days=env.number("RETENTION_STRIKES_DAYS", 365))  # after they ended
 RETENTION_BATCH = env.number("RETENTION_BATCH", 500)  # rows of one transaction
+
+# Datasets. What one upload may hold, what is kept of a picture, and how long.
+DATASET_PICTURES_MAX = env.number("DATASET_PICTURES_MAX", 2000)  # of one dataset, class pictures counted
+DATASET_PICTURES_LEAST = env.number("DATASET_PICTURES_LEAST", 3)  # left to train on, or no run starts
+DATASET_PICTURE_BYTES = env.number("DATASET_PICTURE_BYTES", 50 * 1024**2)  # of one file as it is sent
+DATASET_ARCHIVE_BYTES = env.number("DATASET_ARCHIVE_BYTES", 2 * 1024**3)  # of all files in one zip, unpacked
+DATASET_SIDE_MAX = env.number("DATASET_SIDE_MAX", 2048)  # pixels of the longer side of what is kept
+DATASET_RETENTION = timedelta(days=env.number("DATASET_RETENTION_DAYS", 30))  # after the last run, or the last change
+# Captioners by name: name=kind:folder-or-hub-id, separated by commas. Kinds: transformers, wd-tagger. `shapes` needs no
+# model and fits the tiny base.
+CAPTIONERS = {"shapes": "rules", **env.pairs("CAPTIONERS")}
+CAPTIONER_DEVICE = env.text("CAPTIONER_DEVICE", "cpu")
+
+# Training: classes of machines, `name=device/memory in GiB/tariff per second/workers`, separated by commas. Each has a
+# queue `train-<name>` of its own; the tariff is what a second of use costs.
+TRAINING_CLASSES = env.pairs("TRAINING_CLASSES") or {"cpu": "cpu/4/0/1"}
+TRAINING_CURRENCY = env.text("TRAINING_CURRENCY", "EUR")
+TRAINING_DIR = DATA_DIR / "training"  # checkpoints and caches of this machine; synchronised with an object store
+TRAINING_LEASE = timedelta(seconds=env.number("TRAINING_LEASE_SECONDS", 60))
+# After so long a run lets others go first, at a checkpoint, where somebody waits.
+TRAINING_SLICE = timedelta(seconds=env.number("TRAINING_SLICE_SECONDS", 3600))
+TRAINING_AT_ONCE_PER_USER = env.number("TRAINING_AT_ONCE_PER_USER", 1)  # runs on a machine, in all organisations
+TRAINING_AT_ONCE_PER_ORGANISATION = env.number("TRAINING_AT_ONCE_PER_ORGANISATION", 4)
+TRAINING_SECONDS_A_MONTH_PER_USER = env.number("TRAINING_SECONDS_A_MONTH_PER_USER", 72_000)  # the last 30 days
+TRAINING_SECONDS_A_MONTH_PER_ORGANISATION = env.number("TRAINING_SECONDS_A_MONTH_PER_ORGANISATION", 720_000)
+TRAINING_WAITING_PER_USER = env.number("TRAINING_WAITING_PER_USER", 20)  # runs in the queue
+# Shares of people and organisations that are not 1: name=2, separated by commas.
+TRAINING_SHARES = {name: float(share) for name, share in env.pairs("TRAINING_SHARES").items()}
+TRAINING_STREAMS_AT_ONCE = env.number("TRAINING_STREAMS_AT_ONCE", 4)  # live connections of one web process
+TRAINING_STREAM_SECONDS = env.number("TRAINING_STREAM_SECONDS", 20)  # that one lasts; browsers connect again

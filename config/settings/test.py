@@ -10,6 +10,7 @@ DATA_DIR = env.data_dir() / "test" / (env.text("TEST_DATABASE_NAME") or "main") 
 MEDIA_ROOT = DATA_DIR / "files"
 UPLOAD_DIR = DATA_DIR / "uploads"
 KEYS_DIR = DATA_DIR / "keys"
+TRAINING_DIR = DATA_DIR / "training"
 STORAGES["default"] = {
     "BACKEND": "django.core.files.storage.FileSystemStorage",
     "OPTIONS": {"location": str(MEDIA_ROOT), "base_url": None},

@@ -3,6 +3,7 @@
 decide(UseRequest(use, components, actor, declarations), load_ruleset(folder)) -> Decision
 """
 
+from governance.policy.consents import ConsentGrant, ConsentNeed
 from governance.policy.decisions import Decision, Obligation, Question, Reason
 from governance.policy.engine import decide
 from governance.policy.licences import (
@@ -30,6 +31,7 @@ from governance.policy.vocabulary import (
     ASKED_USES,
     CommercialFlag,
     ConditionKind,
+    ConsentScope,
     DownstreamRule,
     Grant,
     ObligationKind,
@@ -50,6 +52,9 @@ __all__ = [
     "Component",
     "Condition",
     "ConditionKind",
+    "ConsentGrant",
+    "ConsentNeed",
+    "ConsentScope",
     "CreatorFlags",
     "Decision",
     "Declarations",

@@ -11,10 +11,12 @@ from governance.policy.decisions import Decision, Findings, Obligation, Question
 from governance.policy.licences import Ruleset
 from governance.policy.requests import ActorFacts, Component, UseRequest
 from governance.policy.rules.assertions import assertion_checked, sources_agree
+from governance.policy.rules.consents import consents_cover
 from governance.policy.rules.flags import creator_flags
 from governance.policy.rules.grants import licence_grants, licence_known, weights_published
 from governance.policy.rules.lineage import lineage, merge_can_be_shared
 from governance.policy.rules.publishing import claimed_licence, declarations
+from governance.policy.rules.training import training
 from governance.policy.vocabulary import Outcome, Use
 
 
@@ -37,7 +39,7 @@ def decide(request: UseRequest, ruleset: Ruleset) -> Decision:
     questions: tuple[Question, ...] = ()
     components = _canonical(request.components)
     parts = [_of_component(ruleset, component, use, actor) for component in components]
-    if use is Use.PUBLISH or use is Use.MERGING:
+    if use is Use.PUBLISH or use is Use.MERGING or use is Use.TRAINING:
         whole = replace(request, components=components)
         parts.append(_grade(_joined(_request_findings(whole, ruleset))))
     for refused, unsettled, granted, duties, asked in parts:
@@ -64,7 +66,8 @@ def decide(request: UseRequest, ruleset: Ruleset) -> Decision:
 def _of_component(ruleset: Ruleset, component: Component, use: Use, actor: ActorFacts) -> _Graded:
     licence = ruleset.find(component.licence_id)
     if licence is None:
-        return _grade(_joined((licence_known(component, licence), creator_flags(component, use, actor))))
+        unknown = licence_known(component, licence)
+        return _grade(_joined((unknown, creator_flags(component, use, actor), consents_cover(component, use, actor))))
     return _grade(
         _joined(
             (
@@ -73,6 +76,7 @@ def _of_component(ruleset: Ruleset, component: Component, use: Use, actor: Actor
                 assertion_checked(component, licence),
                 sources_agree(component, licence, use, actor, ruleset),
                 creator_flags(component, use, actor),
+                consents_cover(component, use, actor),
             )
         )
     )
@@ -95,6 +99,8 @@ def _request_findings(request: UseRequest, ruleset: Ruleset) -> list[Findings]:
     """What can only be seen on the whole request."""
     if request.use is Use.MERGING:
         return [merge_can_be_shared(request, ruleset)]
+    if request.use is Use.TRAINING:
+        return training(request)
     return [*declarations(request), claimed_licence(request, ruleset), lineage(request, ruleset)]
 
 

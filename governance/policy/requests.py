@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
+from governance.policy.consents import ConsentNeed
 from governance.policy.vocabulary import CommercialFlag, Role, Use
 
 _ROLE_RANK = {role: rank for rank, role in enumerate(Role)}
@@ -97,6 +98,7 @@ class Component:
     asserted_by: str = ""
     flags: CreatorFlags | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    consents: tuple[ConsentNeed, ...] = ()  # one entry for each person whose consent it rests on
     key: tuple[Any, ...] = field(init=False, repr=False)
     _hash: int = field(init=False, repr=False)
 
@@ -105,8 +107,9 @@ class Component:
             object.__setattr__(self, "role", Role(self.role))
         flags = "" if self.flags is None else json.dumps(self.flags.to_json(), sort_keys=True)
         facts = json.dumps(dict(self.facts), sort_keys=True) if self.facts else ""
+        consents = json.dumps([need.to_json() for need in self.consents]) if self.consents else ""
         rank, licence = _ROLE_RANK[self.role], self.licence_id or ""
-        key = (rank, self.name, licence, self.asserted_by, flags, facts)
+        key = (rank, self.name, licence, self.asserted_by, flags, facts, consents)
         object.__setattr__(self, "key", key)
         object.__setattr__(self, "_hash", hash(key))
 
@@ -118,7 +121,7 @@ class Component:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for the input snapshot."""
-        return {
+        snapshot = {
             "role": self.role.value,
             "name": self.name,
             "licence_id": self.licence_id,
@@ -126,6 +129,8 @@ class Component:
             "flags": None if self.flags is None else self.flags.to_json(),
             "facts": json.loads(json.dumps(dict(self.facts))),
         }
+        # Left out where it rests on nobody, so that a snapshot reads as it did before consents were in it.
+        return snapshot | ({"consents": [need.to_json() for need in self.consents]} if self.consents else {})
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -138,6 +143,7 @@ class Component:
             asserted_by=data.get("asserted_by", ""),
             flags=None if flags is None else CreatorFlags.from_json(flags),
             facts=data.get("facts") or {},
+            consents=tuple(ConsentNeed.from_json(need) for need in data.get("consents") or ()),
         )
 
 
@@ -207,10 +213,11 @@ class Declarations:
     family_found: str = ""  # what the tensors say, "unknown" where they fit several or none; empty where nobody looked
     screened: bool | None = None  # every check of the screening has come to its end
     findings: tuple[Finding, ...] = ()  # what the screening found
+    open_questions: tuple[str, ...] = ()  # of which grave kind something is reported that a person has yet to decide
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "findings", tuple(_as_finding(found) for found in self.findings or ()))
-        for name in ("consent_ids", "training_sources", "duplicates_of"):
+        for name in ("consent_ids", "training_sources", "duplicates_of", "open_questions"):
             value = getattr(self, name)
             if isinstance(value, str):
                 raise ValueError(f"{name} is a list of words, not one word: {value!r}")
@@ -230,6 +237,7 @@ class Declarations:
             "family_found": self.family_found,
             "screened": self.screened,
             "findings": [finding.to_json() for finding in self.findings],
+            "open_questions": list(self.open_questions),
         }
 
     @classmethod

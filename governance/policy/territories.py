@@ -28,6 +28,13 @@ def is_known(territory: str) -> bool:
     return territory == "EU" or territory in COUNTRIES
 
 
+def is_covered(territory: str, groups: frozenset[str]) -> bool:
+    """True when a country, or the EU as a whole, lies in one of some countries and groups; none of them: everywhere."""
+    if not groups or (territory == "EU" and groups >= EU_TERRITORY):
+        return True
+    return any(is_inside(territory, group) for group in groups)
+
+
 def is_inside(territory: str, group: str) -> bool:
     """True when a territory is a country, or lies in a group of countries."""
     if group == "EU":

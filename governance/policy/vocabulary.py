@@ -116,6 +116,15 @@ class ObligationKind(StrEnum):
     LATEST_VERSION = "latest-version"
 
 
+class ConsentScope(StrEnum):
+    """What a person's consent allows."""
+
+    TRAINING = "training"
+    PREVIEW = "preview"
+    PUBLICATION = "publication"
+    COMMERCIAL = "commercial-use"
+
+
 class DownstreamRule(StrEnum):
     """Under which licence something made from the licensed work may be given on."""
 

@@ -6,9 +6,17 @@ from django import forms
 
 from accounts.models import User
 from moderation.models import Case, CaseEvidence, CaseKind, Ground, Macro
+from moderation.recall_texts import recall_text
+from moderation.selectors.case_recalls import holders, kind_of, recall_answer_needed
 from moderation.selectors.cases import QueueQuery
 from moderation.selectors.verdicts import RESTRICTING, Verdict, verdict_labels
 from moderation.services.decisions import Deed
+
+YES, NO = "yes", "no"
+RECALL_CHOICES = [
+    (YES, "Tell everybody who downloaded it what they must do"),
+    (NO, "Tell nobody; what was downloaded may be kept"),
+]
 
 
 def _area(rows: int) -> forms.Textarea:
@@ -60,6 +68,16 @@ class DecisionForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         to_field_name="public_id",
     )
+    recall = forms.ChoiceField(
+        choices=RECALL_CHOICES, widget=forms.RadioSelect, required=False, label="With a restriction, recall it"
+    )
+    what_to_do = forms.CharField(
+        widget=_area(7),
+        max_length=2000,
+        required=False,
+        label="What those who downloaded it must do",
+        help_text="Sent with your reasoning. Prepared for this kind of case; change what does not fit.",
+    )
 
     def __init__(self, *args: Any, case: Case, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -70,6 +88,39 @@ class DecisionForm(forms.Form):
         self.fields["block_copies"].initial = case.kind in {CaseKind.INTIMATE, CaseKind.MINORS}
         if not pictures:
             del self.fields["block_evidence"]
+        self._prepare_recall(case)
+
+    def _prepare_recall(self, case: Case) -> None:
+        """Asked where somebody holds a receipt: of a grave kind it has to be answered, and nothing is chosen before."""
+        count = holders(case.version)
+        self.recall_needed = recall_answer_needed(case=case, version=case.version)
+        if not count:
+            del self.fields["recall"], self.fields["what_to_do"]
+            return
+        self.fields["recall"].help_text = (
+            "1 person or organisation holds a receipt for it."
+            if count == 1
+            else f"{count:,} people and organisations hold a receipt for it."
+        )
+        if not self.recall_needed:
+            self.fields["recall"].initial = NO
+        text = self.fields["what_to_do"]
+        texts = {
+            verdict: recall_text(kind=kind_of(case), removed=verdict is not Verdict.QUARANTINE)
+            for verdict in RESTRICTING
+        }
+        text.initial = texts[Verdict.TAKE_DOWN]
+        text.widget.attrs |= {f"data-{verdict.value}": words for verdict, words in texts.items()}
+
+    def clean(self) -> dict[str, Any]:
+        """A restriction of a grave kind says whether it is recalled, and a recall says what to do."""
+        data = super().clean() or {}
+        if data.get("verdict") in RESTRICTING and "recall" in self.fields:
+            if self.recall_needed and not data.get("recall"):
+                self.add_error("recall", "Say whether those who downloaded it are told.")
+            if data.get("recall") == YES and not data.get("what_to_do", "").strip():
+                self.add_error("what_to_do", "A recall has to say what they must do.")
+        return data
 
     def deed(self) -> Deed:
         data = self.cleaned_data
@@ -85,6 +136,8 @@ class DecisionForm(forms.Form):
             strike=data["strike"] and removing,
             block_copies=data["block_copies"] and removing,
             block_evidence=tuple(data.get("block_evidence") or ()),
+            recall={YES: True, NO: False}.get(data.get("recall", "")),
+            what_to_do=data.get("what_to_do", ""),
         )
 
 

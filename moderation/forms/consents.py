@@ -10,10 +10,11 @@ from accounts.models import Organisation, User
 from governance.policy.territories import is_known
 from moderation.consent_terms import CHECKED, SCOPE_WORDS, ConsentScope, Terms
 from moderation.models.consent import Consent, SubjectKind
+from moderation.models.recall import Recall
 from moderation.selectors.consent_pages import VERIFICATION_WORDS, organisations_asking
 from moderation.services.consents import ConsentAsk
 from moderation.services.evidence import Upload
-from moderation.services.recall import Ground
+from moderation.services.recall_lifting import Ground
 
 SCOPE_CHOICES = [(scope.value, words) for scope, words in SCOPE_WORDS.items()]
 DAY = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
@@ -188,6 +189,16 @@ class LiftForm(forms.Form):
     private_notes = forms.CharField(
         widget=forms.Textarea(attrs={"rows": 3}), max_length=4000, required=False, label="Notes for moderators only"
     )
+
+    def __init__(self, *args: Any, recall: Recall, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if recall.consent_id is None:
+            del self.fields["ground"]  # a moderator sent it, and may take it back
+
+    def given(self) -> dict[str, Any]:
+        """As the service takes it."""
+        data = self.cleaned_data
+        return {**data, "ground": Ground(data["ground"]) if data.get("ground") else None}
 
 
 class WebhookForm(forms.Form):

@@ -14,8 +14,11 @@ class PartMissing(Exception):
     """A detector or its weights are not installed; the message says which package brings them. It is never a pass."""
 
 
-def upright(picture: Image.Image) -> Image.Image:
-    """The picture as a person sees it: turned as its EXIF says, on grey where it is transparent, in RGB.
+GREY = (127, 127, 127)
+
+
+def upright(picture: Image.Image, *, ground: tuple[int, int, int] = GREY) -> Image.Image:
+    """The picture as a person sees it: turned as its EXIF says, on `ground` where it is transparent, in RGB.
 
     PictureUnreadable where it has more than MAX_PIXELS or cannot be decoded.
     """
@@ -28,8 +31,8 @@ def upright(picture: Image.Image) -> Image.Image:
         turned = ImageOps.exif_transpose(picture)
         if turned.has_transparency_data:
             layers = turned.convert("RGBA")
-            ground = Image.new("RGBA", layers.size, (127, 127, 127, 255))
-            return Image.alpha_composite(ground, layers).convert("RGB")
+            below = Image.new("RGBA", layers.size, (*ground, 255))
+            return Image.alpha_composite(below, layers).convert("RGB")
         return _eight_bits(turned).convert("RGB")
     except (OSError, SyntaxError, ValueError) as error:
         raise PictureUnreadable(f"The picture cannot be decoded ({error}). Save it anew and try again.") from error

@@ -33,6 +33,14 @@ from moderation.models.likeness import (
     IdentityStatus,
     ProtectedIdentity,
 )
+from moderation.models.lookback import (
+    Lookback,
+    LookbackState,
+    Newcomer,
+    NewcomerKind,
+    PictureTrace,
+    ScreeningWanted,
+)
 from moderation.models.measures import Block, BlockKind, Ground, Letter, StatementOfReasons, Strike
 from moderation.models.optout import (
     ClaimState,
@@ -97,9 +105,13 @@ __all__ = [
     "IdentityStatus",
     "ImportState",
     "Letter",
+    "Lookback",
+    "LookbackState",
     "Macro",
     "Mail",
     "MailKind",
+    "Newcomer",
+    "NewcomerKind",
     "NoticeKind",
     "OptOutClaim",
     "OptOutEntry",
@@ -113,6 +125,7 @@ __all__ = [
     "OutState",
     "PictureMatch",
     "PictureState",
+    "PictureTrace",
     "PrivacyLink",
     "ProtectedIdentity",
     "Recall",
@@ -125,6 +138,7 @@ __all__ = [
     "Screening",
     "ScreeningCheck",
     "ScreeningState",
+    "ScreeningWanted",
     "Severity",
     "StatementOfReasons",
     "Strike",

@@ -12,6 +12,7 @@ from registry.models import Version
 class Round(models.TextChoices):
     INTAKE = "intake", "before the decision"
     PICTURES = "pictures", "changes that came later"
+    REGISTER = "register", "new entries of the register"
 
 
 class ScreeningState(models.TextChoices):
@@ -29,22 +30,6 @@ class CheckState(models.TextChoices):
     SKIPPED = "skipped", "skipped"
 
 
-# The checks of each round in their order; `moderation.screening.listing` has their functions.
-OF_PICTURES = ("reservations", "works", "blocked", "likeness", "person", "explicit", "youth")
-CHECK_NAMES = {
-    Round.INTAKE: (
-        "file",
-        "copies",
-        "weights",
-        "licences",
-        "metadata",
-        "conduct",
-        "names",
-        "sources",
-        *OF_PICTURES,
-    ),
-    Round.PICTURES: ("names", *OF_PICTURES),
-}
 UNFINISHED = [ScreeningState.QUEUED.value, ScreeningState.RUNNING.value]
 
 

@@ -18,17 +18,15 @@ NONE_YET = "There are no pictures to look at yet."
 
 def works(subject: Subject) -> Result:
     """Registered works in its pictures, even cropped, turned, mirrored or written upon."""
-    from moderation.matching.pictures import PictureUnusable
-
     if not subject.pictures:
         return skipped(NONE_YET)
     findings, matches, plain = [], [], 0
     for picture in subject.pictures:
-        try:
-            hits = works_found(picture.content, sent=picture.sha256)
-        except PictureUnusable:
+        query = subject.examined[picture.key]
+        if query is None:
             plain += 1  # of one tone or a few pixels: nothing in it could be anybody's work
             continue
+        hits = works_found(picture.content, sent=picture.sha256, query=query)
         against = [hit for hit in hits if not excused(hit, subject)]
         findings += [_work_finding(picture, hit) for hit in against]
         matches += [Match(picture.key, f"work:{hit.entry_id}", hit.title, _evidence(hit)) for hit in against]
@@ -57,7 +55,8 @@ def blocked(subject: Subject) -> Result:
     """Pictures that are copies of removed ones."""
     if not subject.pictures:
         return skipped(NONE_YET)
-    found = [(picture, blocked_copy(picture=picture.content, sent=picture.sha256)) for picture in subject.pictures]
+    seen = subject.examined
+    found = [(p, blocked_copy(picture=p.content, sent=p.sha256, query=seen[p.key])) for p in subject.pictures]
     hits = [(picture, block) for picture, block in found if block is not None]
     if not hits:
         return passed(f"None of {len(subject.pictures)} pictures is a copy of a removed one.")

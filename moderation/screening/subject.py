@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.files.storage import default_storage
@@ -13,9 +13,13 @@ from PIL import Image
 
 from moderation.models.screening import Round
 from moderation.selectors.consents import checked_consent_ids_of
+from moderation.services.traces import faces_keep, trace_keep
 from registry.models import SampleKind, SampleState, Version
 from registry.pictures import picture_open
 from registry.storage import local_copy
+
+if TYPE_CHECKING:
+    from moderation.matching.pictures import Query
 
 NAMING = (  # keys of a file's metadata in which trainers write what it is about
     "ss_output_name",
@@ -88,6 +92,23 @@ class Subject:
             yield Pictured(f"image:{image.pk}", _content(image.storage_key), image.sha256, made=True, uploaded=False)
 
     @cached_property
+    def examined(self) -> "dict[str, Query | None]":
+        """What is compared of each picture; None for one of a single tone or a few pixels, which shows nothing.
+
+        Its trace is kept before anybody asks the register: an entry that comes after the answer finds the trace.
+        """
+        from moderation.matching.pictures import PictureUnusable, examine
+
+        examined: dict[str, Query | None] = {}
+        for picture in self.pictures:
+            try:
+                examined[picture.key] = examine(picture.open())
+            except PictureUnusable:
+                examined[picture.key] = None
+            trace_keep(version=self.version, picture=picture, query=examined[picture.key])
+        return examined
+
+    @cached_property
     def explicit_scores(self) -> dict[str, float]:
         """How likely each picture shows sexual content."""
         from moderation.matching.explicit import explicit_score
@@ -100,7 +121,9 @@ class Subject:
         from moderation.matching.faces import face_reader, find_faces
 
         reader = face_reader(settings.LIKENESS_READER)
-        return {picture.key: find_faces(picture.open(), reader=reader) for picture in self.comparable}
+        found = {picture.key: find_faces(picture.open(), reader=reader) for picture in self.comparable}
+        faces_keep({key: len(faces) for key, faces in found.items()})
+        return found
 
     @cached_property
     def comparable(self) -> tuple[Pictured, ...]:

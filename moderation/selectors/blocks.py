@@ -21,11 +21,12 @@ def blocks_in_force() -> QuerySet[Block]:
 
 
 def blocked_copy(
-    *, sha256: str = "", tensors_digest: str = "", picture: bytes | None = None, sent: str = ""
+    *, sha256: str = "", tensors_digest: str = "", picture: bytes | None = None, sent: str = "", query: Any = None
 ) -> Block | None:
     """The block that stands against a file, its tensors or a picture; None where none does.
 
-    `picture` is an encoded picture, `sent` the SHA-256 of the file that it was made from, where that is gone.
+    `picture` is an encoded picture, `sent` the SHA-256 of the file that it was made from, where that is gone, and
+    `query` what was worked out of it before (`examine`).
     Near-identical copies of blocked ones are found too, which loads the picture matching: call it with one from a task
     only. Raises DescriptionInvalid where a block cannot be read, and OSError for
     bytes that are no picture: a check that fails is no pass.
@@ -38,7 +39,7 @@ def blocked_copy(
     if picture is not None:
         asked |= Q(kind=BlockKind.PICTURE, value__in=[hashlib.sha256(picture).hexdigest(), *filter(None, [sent])])
     found = blocks_in_force().filter(asked).order_by("pk").first() if asked else None
-    return found or (_resembling(picture) if picture is not None else None)
+    return found or (_resembling(picture, query) if picture is not None else None)
 
 
 def blocked_version(version_id: int) -> Block | None:
@@ -46,7 +47,7 @@ def blocked_version(version_id: int) -> Block | None:
     return blocks_in_force().filter(version_id=version_id).order_by("pk").first()
 
 
-def _resembling(picture: bytes) -> Block | None:
+def _resembling(picture: bytes, query: Any) -> Block | None:
     """The first picture block that shows the same, cropped, turned, recompressed or written over."""
     described = blocks_in_force().filter(kind=BlockKind.PICTURE).exclude(features=b"")
     count = described.count()
@@ -58,8 +59,9 @@ def _resembling(picture: bytes) -> Block | None:
     from moderation.matching.pictures.raster import PictureUnusable
 
     try:
-        with Image.open(io.BytesIO(picture)) as opened:
-            query = examine(opened)
+        if query is None:
+            with Image.open(io.BytesIO(picture)) as opened:
+                query = examine(opened)
     except PictureUnusable:
         return None  # too small or of one tone: nothing in it to recognise, and its digest was looked up
     for block in described.order_by("pk").iterator(chunk_size=100):

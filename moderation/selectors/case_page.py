@@ -6,6 +6,7 @@ from accounts.models import User
 from governance.models import DecisionRecord
 from moderation.models import AppealSide, Case, CaseKind, Report
 from moderation.notices import NOTICES, STATEMENTS
+from moderation.selectors.case_recalls import moderators_recalls
 from moderation.selectors.cases import macros_for, moderators, other_cases
 from moderation.selectors.matches import matches_of
 from moderation.selectors.screening import checks_shown
@@ -41,6 +42,7 @@ def case_page(*, case: Case, actor: User) -> dict[str, Any]:
         "moderators": moderators(),
         "matches": matches_of(case),
         "statements": case.statements.all(),
+        "recalls": moderators_recalls(version),
         "appeal": _appeal(case),
     }
     return context

@@ -12,13 +12,14 @@ from django.utils import timezone
 
 from accounts.models import Namespace
 from governance.policy import Use
-from moderation.consent_terms import CHECKED, ConsentScope, ConsentState, territory_covered
+from governance.policy.territories import is_covered
+from moderation.consent_terms import CHECKED, ConsentScope, ConsentState
 from moderation.models.consent import Consent, ConsentLink, Subject
 from registry.models import Adapter, Lineage, Version
 from registry.standing import Obstacle
 
-NOWHERE = "??"  # a territory that no terms name
-COMMERCIAL_USES = frozenset({Use.COMMERCIAL_OUTPUTS, Use.HOSTED_SERVICE, Use.SELLING_WEIGHTS})
+# What the house does itself, beside publishing, needs a scope of its own.
+HOUSE_SCOPES = {Use.PREVIEW: ConsentScope.PREVIEW, Use.TRAINING: ConsentScope.TRAINING}
 
 
 def live_consents(
@@ -57,9 +58,7 @@ def grantee_consents(
     found = found.filter(Q(adapters=[]) | Q(adapters__contains=[adapter_name]) if adapter_name else Q(adapters=[]))
     if subject is not None:
         found = found.filter(subject=subject)
-    return [
-        consent for consent in found if territory is None or territory_covered(territory, consent.terms.territories)
-    ]
+    return [consent for consent in found if territory is None or is_covered(territory, consent.terms.territories)]
 
 
 def live(at: datetime | None = None) -> QuerySet[Consent]:
@@ -95,15 +94,12 @@ def covering(version: Version, subject: Subject, at: datetime | None = None) -> 
     return next((consent for consent in found if needed <= consent.terms.scopes), None)
 
 
-def consent_ids_of(version: Version) -> tuple[str, ...]:
-    """The public ids of live consents that the version is linked to and that cover it, for the policy engine."""
-    links = _links([version.pk])
-    return tuple(str(link.consent.public_id) for link in links if consent_covers(link.consent, version))
-
-
 def checked_consent_ids_of(version: Version) -> tuple[str, ...]:
-    """Those of them whose subject a moderator has made sure of; an answer by mail alone proves a mailbox, no person."""
-    links = [link for link in _links([version.pk]) if link.consent.verification in CHECKED]
+    """The public ids of live consents that the version is linked to and that cover it, for the policy engine.
+
+    Only those whose subject a moderator has made sure of; an answer by mail alone proves a mailbox, no person.
+    """
+    links = [link for link in links_in_force([version.pk]) if link.consent.verification in CHECKED]
     return tuple(str(link.consent.public_id) for link in links if consent_covers(link.consent, version))
 
 
@@ -127,20 +123,18 @@ def missing_consents(
     *,
     scope: ConsentScope | str | None = None,
     at: datetime | None = None,
-    territory: str | None = None,
 ) -> list[MissingConsent]:
     """What stands against using `version` now: of it and of everything that it was made from.
 
-    With a scope, that scope is asked for instead of what publication needs; with a territory, consents for other
-    countries do not count.
+    With a scope, that scope is asked for instead of what publication needs.
     """
     latest: dict[tuple[int, int], ConsentLink] = {}
-    for link in _links([version.pk, *ancestor_ids([version.pk])]):
+    for link in links_in_force([version.pk, *ancestor_ids([version.pk])]):
         latest[link.version_id, link.consent.subject_id] = link
 
     def covered(one: Version, subject: Subject) -> bool:
         needed = {ConsentScope(scope)} if scope else needed_scopes(one)
-        found = live_consents(version=one, scope=min(needed), subject=subject, at=at, territory=territory)
+        found = live_consents(version=one, scope=min(needed), subject=subject, at=at)
         return any(needed <= consent.terms.scopes for consent in found)
 
     return [
@@ -169,7 +163,8 @@ def uncovered_line(
     return found
 
 
-def _links(version_ids: Iterable[int]) -> list[ConsentLink]:
+def links_in_force(version_ids: Iterable[int]) -> list[ConsentLink]:
+    """On which consents these rest, in force or not, the oldest first."""
     links = ConsentLink.objects.filter(version__in=list(version_ids), released_at=None)
     return list(links.select_related("consent__subject", "version__adapter__owner").order_by("linked_at", "pk"))
 
@@ -185,32 +180,16 @@ def ancestor_ids(version_ids: Iterable[int]) -> list[int]:
     return sorted(seen - set(start))
 
 
-def use_scopes(use: Use) -> ConsentScope:
-    """The scope of consent that a use needs, where the thing used rests on one."""
-    if use in COMMERCIAL_USES:
-        return ConsentScope.COMMERCIAL
-    return {Use.PREVIEW: ConsentScope.PREVIEW, Use.TRAINING: ConsentScope.TRAINING}.get(use, ConsentScope.PUBLICATION)
+def consent_obstacle(version: Version, use: Use) -> Obstacle | None:
+    """What the registry asks before it publishes, hands out or previews: whether what it rests on holds at all now.
 
-
-def consent_obstacle(version: Version, use: Use, territory: str | None) -> Obstacle | None:
-    """What the registry asks before it publishes, hands out or previews: whether every needed consent holds now.
-
-    Someone whose country is not known cannot use what a consent covers in some countries only.
+    How far a consent reaches that holds, for which use and where, the policy engine says (`consent_needs`).
     """
-    scope = None if use is Use.PUBLISH else use_scopes(use)
-    gone = missing_consents(version, scope=scope)
-    if gone:
-        return Obstacle(
-            "consent-ended",
-            f"{version} needs a consent that does not hold.",
-            "A person whose consent it rests on has not given it for this use, has taken it back, or it has run out.",
-            "It cannot be used for this now; another use may be open. Its uploader can ask the person again.",
-        )
-    if territory is None or not missing_consents(version, scope=scope, territory=territory or NOWHERE):
+    if not missing_consents(version, scope=HOUSE_SCOPES.get(use)):
         return None
     return Obstacle(
-        "consent-elsewhere",
-        f"{version} cannot be used everywhere.",
-        "The consent that it rests on covers some countries only, and yours is not among them, or is not known.",
-        "State your country on your account's facts page, if you have not.",
+        "consent-ended",
+        f"{version} needs a consent that does not hold.",
+        "A person whose consent it rests on has not given it for this use, has taken it back, or it has run out.",
+        "It cannot be used for this now. Its uploader can ask the person again.",
     )

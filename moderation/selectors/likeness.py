@@ -3,8 +3,9 @@
 A comparison opens templates in memory and gives out which identity is near and how near, rounded: never a descriptor.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet
@@ -48,8 +49,12 @@ class MatchReport:
     not_comparable: int
 
 
-def match_faces(*, descriptors: Sequence[Descriptor], reader: FaceReader) -> MatchReport:
+def match_faces(
+    *, descriptors: Sequence[Descriptor], reader: FaceReader, among: Collection[int] | None = None
+) -> MatchReport:
     """Compare faces with all enrolled ones; each identity at most once for each face, by its nearest template.
+
+    `among` names the identities that are compared, where not all are.
 
     Raises SealBroken where a template cannot be opened: what was not compared is not without a match.
     """
@@ -57,7 +62,8 @@ def match_faces(*, descriptors: Sequence[Descriptor], reader: FaceReader) -> Mat
     known: list[Descriptor] = []
     keys: dict[int, RecordKey] = {}
     strangers = 0
-    for template in _enrolled_templates():
+    templates = _enrolled_templates()
+    for template in templates if among is None else templates.filter(identity__in=among):
         if template.model != reader.model:
             strangers += 1
             continue
@@ -106,15 +112,47 @@ def access_identity_as_moderator(*, public_id: UUID) -> ProtectedIdentity:
     return identity
 
 
+class Standing(StrEnum):
+    """What protects an identity now: its status, told apart by whether there is anything to compare with."""
+
+    INVITED = "invited"
+    READING = "reading"  # its photographs wait to be read
+    EMPTY = "empty"  # enrolled in name, and nothing is compared
+    PROTECTED = "protected"
+    WITHDRAWN = "withdrawn"
+
+
+def standing_of(identity: ProtectedIdentity, *, templates: int, waiting: int) -> Standing:
+    """Consent alone compares nothing: without a template, and with no photograph that waits, nobody is protected."""
+    if identity.status != IdentityStatus.ENROLLED:
+        return Standing(identity.status)
+    if templates:
+        return Standing.PROTECTED
+    return Standing.READING if waiting else Standing.EMPTY
+
+
+def _counted(identities: QuerySet[ProtectedIdentity]) -> QuerySet[ProtectedIdentity]:
+    """With how many templates and unread photographs each has, never what is in them."""
+    waiting = Count("pictures", filter=Q(pictures__state=EnrolmentState.WAITING), distinct=True)
+    return identities.annotate(template_count=Count("templates", distinct=True), waiting_count=waiting)
+
+
+def with_standing(identities: Iterable[ProtectedIdentity]) -> list[tuple[ProtectedIdentity, Standing]]:
+    """Counted identities, each with what protects it."""
+    return [
+        (one, standing_of(one, templates=one.template_count, waiting=one.waiting_count))  # type: ignore[attr-defined]
+        for one in identities
+    ]
+
+
 def identities_of(user: User) -> QuerySet[ProtectedIdentity]:
     """What this account enrolled, the newest first."""
-    return ProtectedIdentity.objects.filter(user=user)
+    return _counted(ProtectedIdentity.objects.filter(user=user))
 
 
 def identities_for_moderators() -> QuerySet[ProtectedIdentity]:
     """All of them, the newest first; with how many templates each has, never what is in them."""
-    counted = ProtectedIdentity.objects.annotate(template_count=Count("templates"))
-    return counted.select_related("user", "verified_by").order_by("-created_at", "-pk")
+    return _counted(ProtectedIdentity.objects.select_related("user", "verified_by")).order_by("-created_at", "-pk")
 
 
 @dataclass(frozen=True)
@@ -122,6 +160,7 @@ class IdentityPage:
     """What the page of an identity shows: counts and states, no template."""
 
     identity: ProtectedIdentity
+    standing: Standing
     templates: int
     waiting: int
     refused: list[str]
@@ -139,11 +178,13 @@ class ProofShown:
 def identity_page(*, identity: ProtectedIdentity) -> IdentityPage:
     """Its status, and every deletion checked against the tables anew."""
     pictures = identity.pictures.all()
+    templates, waiting = identity.templates.count(), pictures.filter(state=EnrolmentState.WAITING).count()
     proofs = DeletionProof.objects.filter(identity_ref=identity.public_id)
     return IdentityPage(
         identity=identity,
-        templates=identity.templates.count(),
-        waiting=pictures.filter(state=EnrolmentState.WAITING).count(),
+        standing=standing_of(identity, templates=templates, waiting=waiting),
+        templates=templates,
+        waiting=waiting,
         refused=list(pictures.filter(state=EnrolmentState.REFUSED).values_list("reason", flat=True)),
         proofs=[ProofShown(proof, _still_there(proof)) for proof in proofs],
     )

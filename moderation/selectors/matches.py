@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from moderation.models import Block, Case, PictureMatch, Screening, WorkFeatures
+from moderation.models import Block, Case, PictureMatch, WorkFeatures
+from moderation.selectors.screening import checks_newest
 
 
 @dataclass(frozen=True)
@@ -17,11 +18,8 @@ class Match:
 
 
 def matches_of(case: Case) -> list[Match]:
-    """What a moderator compares by eye: the matches of the latest screening of each round."""
-    latest: dict[str, Screening] = {}
-    for screening in case.version.screenings.order_by("created_at"):
-        latest[screening.round] = screening
-    rows = PictureMatch.objects.filter(check_row__screening__in=latest.values()).order_by("pk")
+    """What a moderator compares by eye: the matches of the newest run of each check."""
+    rows = PictureMatch.objects.filter(check_row__in=checks_newest(case.version)).order_by("pk")
     return [_match(row) for row in rows]
 
 

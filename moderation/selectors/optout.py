@@ -9,6 +9,7 @@ import hashlib
 import uuid
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from django.db.models import Q, QuerySet
 
@@ -16,6 +17,9 @@ from moderation.addresses import Address, addresses_in, hosts_above
 from moderation.contacts import email_digest
 from moderation.matching.names import Name, NameIndex
 from moderation.models import ClaimState, EntryKind, OptOutClaim, OptOutEntry, OptOutRevision
+
+if TYPE_CHECKING:
+    from moderation.matching.pictures import Query
 
 COUNTS = Q(state=ClaimState.ACTIVE, erased_at=None)
 # A single word is a name of many, and of things: it is looked for when a moderator has verified it.
@@ -120,17 +124,18 @@ def domains_found(text: str) -> tuple[DomainHit, ...]:
     return tuple(hits)
 
 
-def works_found(picture: bytes, *, sent: str = "") -> tuple[WorkHit, ...]:
+def works_found(picture: bytes, *, sent: str = "", query: "Query | None" = None) -> tuple[WorkHit, ...]:
     """Every registered work that a picture shows, the surest first.
 
-    `sent` is the SHA-256 of the file as it was sent, where only a copy of its pixels is left.
+    `sent` is the SHA-256 of the file as it was sent, where only a copy of its pixels is left; `query` what was worked
+    out of it before.
 
     Raises PictureRefused for what is no picture that can be read, PictureUnusable for one too small or too flat to be
     recognised. Neither is a pass.
     """
     from moderation.selectors.optout_works import matches_of  # brings in the engines, which no web process needs
 
-    matches = {match.owner: match for match in matches_of(picture, sent=sent)}
+    matches = {match.owner: match for match in matches_of(picture, sent=sent, query=query)}
     entries = _counting(matches)
     holders = _holders(entries)
     hits = [

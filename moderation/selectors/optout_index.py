@@ -262,9 +262,3 @@ def _database() -> tuple[object, ...]:
             "SELECT oid::bigint, pg_postmaster_start_time()::text FROM pg_database WHERE datname = current_database()"
         )
         return tuple(cursor.fetchone() or ())
-
-
-def index_forget() -> None:
-    """Let go of the index of this process."""
-    with _kept.lock:
-        _kept.index = None

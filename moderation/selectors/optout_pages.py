@@ -9,6 +9,8 @@ from governance.models import DecisionRecord
 from moderation.models import (
     ClaimState,
     EntryKind,
+    Lookback,
+    Newcomer,
     OptOutClaim,
     OptOutEntry,
     OptOutHolder,
@@ -17,7 +19,9 @@ from moderation.models import (
     OptOutPicture,
     PictureState,
 )
+from moderation.models.lookback import LOOKING
 
+LOOKBACKS = 20  # shown
 ENTRY = "moderation.optoutentry"  # the subject of decisions about entries
 HOLDER = "moderation.optoutholder"  # and about holders
 
@@ -91,6 +95,12 @@ def _holders(claims: QuerySet[OptOutClaim]) -> list[OptOutHolder]:
 
 
 def lists_page() -> dict[str, Any]:
-    """Every list with how it stands, and the newest imports."""
+    """Every list with how it stands, the newest imports, and how far the look backs are for what they brought."""
     imports = OptOutImport.objects.select_related("source", "actor")
-    return {"lists": OptOutList.objects.all(), "imports": imports[:50]}
+    return {
+        "lists": OptOutList.objects.all(),
+        "imports": imports[:50],
+        "lookbacks": Lookback.objects.all()[:LOOKBACKS],
+        "looking": Lookback.objects.filter(state__in=LOOKING).exists(),
+        "arriving": Newcomer.objects.filter(lookback=None).values("kind", "ref").distinct().count(),
+    }

@@ -20,12 +20,12 @@ class WorkMatch:
     mirrored: bool = False
 
 
-def matches_of(picture: bytes, *, sent: str = "") -> list[WorkMatch]:
+def matches_of(picture: bytes, *, sent: str = "", query: Query | None = None) -> list[WorkMatch]:
     """Every work of the register that the picture shows, whatever its state; one match for each.
 
     A work with features is decided by them. The bare hash of a list decides alone, at the strict threshold.
     """
-    query = examine(picture_open(picture))
+    query = query or examine(picture_open(picture))
     with works_index() as index:
         likely = {candidate.owner for candidate in index.candidates(query)}
         listed = index.listed_within(query)

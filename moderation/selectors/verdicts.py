@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from moderation.models import AppealSide, Case, CaseKind
+from moderation.models import AppealSide, Case, CaseKind, CaseSource, CaseStatus
 from registry.models import Version
 from registry.states import NEEDS_MAINTAINER, VersionState
 
@@ -33,6 +33,8 @@ BY_STATE: dict[VersionState, tuple[Verdict, ...]] = {
     S.SCANNING: (V.DISMISS,),
 }
 
+HELD = frozenset({S.IN_REVIEW, S.QUARANTINED})
+
 LABELS: dict[Verdict, str] = {
     V.APPROVE: "Publish it",
     V.DISMISS: "Leave everything as it is",
@@ -52,7 +54,15 @@ def verdicts_of(case: Case, version: Version) -> tuple[Verdict, ...]:
         if state in {S.REFUSED, S.TAKEN_DOWN, S.QUARANTINED}:
             return (V.APPROVE, V.DISMISS)
         return (V.DISMISS,)
+    if state in HELD and case.source == CaseSource.REPORT and _others_wait(case):
+        mildest, *others = BY_STATE[state]
+        return (mildest, V.DISMISS, *others)  # what was reported is answered; another case decides about the version
     return BY_STATE[state]
+
+
+def _others_wait(case: Case) -> bool:
+    others = Case.objects.filter(version=case.version_id).exclude(status=CaseStatus.DECIDED).exclude(pk=case.pk)
+    return others.exclude(kind=CaseKind.APPEAL).exists()
 
 
 def verdict_labels(case: Case, version: Version) -> list[tuple[str, str]]:
@@ -60,6 +70,8 @@ def verdict_labels(case: Case, version: Version) -> list[tuple[str, str]]:
     labels = dict(LABELS)
     if version.state in {S.QUARANTINED, S.REFUSED, S.TAKEN_DOWN}:
         labels[V.APPROVE] = "Bring it back online"
+    if version.state in HELD:
+        labels[V.DISMISS] = "Nothing is wrong with what was reported; another case decides about it"
     if case.kind == CaseKind.APPEAL:
         labels[V.DISMISS] = "The decision stands"
     return [(verdict.value, labels[verdict]) for verdict in verdicts_of(case, version)]

@@ -34,11 +34,25 @@ from moderation.services.tombstones import never_ask
 from moderation.throttling import HOUR, count_or_refuse
 from registry.errors import ConflictOfInterest
 from registry.models import Version
+from registry.services.listing import permissions_refresh
 from registry.states import TOMBSTONES
 
 EMAIL_CONTEXT = "moderation.subject.email"
 DETAILS_CONTEXT = "moderation.consent.details"
 NOTE_CONTEXT = "moderation.consent.verification"
+
+# What changes how far a consent reaches, or what rests on it.
+REACHING = frozenset(
+    {
+        ConsentEventKind.GRANTED,
+        ConsentEventKind.NARROWED,
+        ConsentEventKind.REVOKED,
+        ConsentEventKind.EXPIRED,
+        ConsentEventKind.RESTORED,
+        ConsentEventKind.LINKED,
+        ConsentEventKind.RELEASED,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -151,6 +165,8 @@ def consent_event(
     The names of adapters begin with those of people: the log has their number alone.
     """
     event = ConsentEvent.objects.create(consent=consent, kind=kind, by=by, actor=actor, data=data or {})
+    if kind in REACHING:
+        _reach(consent, event)
     audit_append(
         actor=actor,
         action=f"consent.{kind.value}",
@@ -159,6 +175,14 @@ def consent_event(
         rows=[event],
     )
     return event
+
+
+def _reach(consent: Consent, event: ConsentEvent) -> None:
+    """What may be done with all that rests on this person is worked out anew: any consent of theirs may cover it."""
+    links = ConsentLink.objects.filter(consent__subject=consent.subject_id, released_at=None)
+    resting = set(links.values_list("version_id", flat=True))
+    released = {event.data["version"]} if event.kind == ConsentEventKind.RELEASED else set()
+    permissions_refresh(version_ids=resting | released)
 
 
 def _unnamed(data: dict[str, Any]) -> dict[str, Any]:

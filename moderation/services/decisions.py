@@ -18,6 +18,7 @@ from moderation.models import Case, CaseEvidence, CaseKind, CaseOutcome, CaseSou
 from moderation.selectors.verdicts import INTERIM, RESTRICTING, Verdict, verdicts_of
 from moderation.services.appeals import appeal_settle, check_put_back
 from moderation.services.blocks import blocks_add, copies_hold
+from moderation.services.case_recalls import case_recall, case_recalls_lift, check_recall
 from moderation.services.cases import case_close, case_locked, check_free, check_may_decide, check_open, check_revision
 from moderation.services.history import case_log
 from moderation.services.outcomes import affected_ask, affected_tell, reporters_tell
@@ -30,6 +31,11 @@ from registry.services.states import version_locked
 from registry.states import VersionState
 
 HELD_BY_MODERATOR = "held-by-moderator"
+STANDING = {  # what holds about a version that a decision leaves as it is; anything else is denied
+    VersionState.PUBLISHED: Outcome.ALLOW,
+    VersionState.IN_REVIEW: Outcome.REVIEW,
+    VersionState.QUARANTINED: Outcome.REVIEW,
+}
 KEPT = "kept"  # the action of decisions that leave everything as it is
 
 
@@ -46,11 +52,15 @@ class Deed:
     strike: bool = False
     block_copies: bool = False
     block_evidence: tuple[CaseEvidence, ...] = ()
+    recall: bool | None = None  # whether those who downloaded it are told, with a restriction; None: nobody said
+    what_to_do: str = ""  # what a recall asks of them
 
 
 @audited()
 def case_decide(*, case: Case, actor: User, revision: int, deed: Deed) -> Case:
     """Decide; of two moderators one does. `revision` is that of the case as it was read.
+
+    A restriction may recall the version from those who downloaded it; what comes online again is no longer recalled.
 
     Raises CaseDecided, CaseClaimed (another has taken it up), CaseMoved (it changed since), ConflictOfInterest and
     DecidedBefore, TransitionRefused for a verdict that the version's state does not allow, and DecisionRefused.
@@ -62,7 +72,10 @@ def case_decide(*, case: Case, actor: User, revision: int, deed: Deed) -> Case:
     check_free(case, actor)
     check_revision(case, revision)
     _check_verdict(case, version, deed)
+    state_before = version.state
     record = DEEDS[deed.verdict](case, version, actor, deed)
+    if record is not None:
+        _recall(case, version, state_before, record, actor, deed)
     if record is not None and deed.verdict in RESTRICTING:
         statement_write(case=case, record=record, deed=deed)
     if deed.verdict in INTERIM:
@@ -81,6 +94,7 @@ def _check_verdict(case: Case, version: Version, deed: Deed) -> None:
         )
     if not deed.public_reasoning.strip():
         raise DecisionRefused("A decision needs a reasoning for those whom it concerns.")
+    check_recall(case=case, version=version, verdict=deed.verdict, recall=deed.recall, what_to_do=deed.what_to_do)
     if deed.verdict is Verdict.APPROVE and case.kind == CaseKind.APPEAL:
         check_put_back(case)
     if deed.verdict is Verdict.APPROVE and (open_reports := _others(case).filter(source=CaseSource.REPORT).count()):
@@ -88,6 +102,17 @@ def _check_verdict(case: Case, version: Version, deed: Deed) -> None:
             f"{open_reports} reported case{'s' if open_reports > 1 else ''} about {version} still wait.",
             remedy="Decide what was reported first; then publish it.",
         )
+
+
+def _recall(case: Case, version: Version, state_before: str, record: DecisionRecord, actor: User, deed: Deed) -> None:
+    reasoning = deed.public_reasoning
+    if deed.verdict is Verdict.APPROVE:
+        case_recalls_lift(version=version, actor=actor, public_reasoning=reasoning, private_notes=deed.private_notes)
+    elif deed.recall and deed.verdict in RESTRICTING:
+        case_recall(
+            case=case, version=version, state_before=state_before, verdict=deed.verdict, record=record,
+            actor=actor, public_reasoning=reasoning, what_to_do=deed.what_to_do,
+        )  # fmt: skip
 
 
 def _others(case: Case) -> QuerySet[Case]:
@@ -120,7 +145,7 @@ def _dismiss(case: Case, version: Version, actor: User, deed: Deed) -> DecisionR
     return decision_override(
         record=appealed,
         actor=actor,
-        outcome=Outcome.ALLOW if version.state == VersionState.PUBLISHED else Outcome.DENY,
+        outcome=STANDING.get(VersionState(version.state), Outcome.DENY),
         subject=("registry.version", str(version.pk), str(version)),
         action=KEPT,
         public_reasoning=deed.public_reasoning,

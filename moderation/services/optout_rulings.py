@@ -199,12 +199,6 @@ def _forget_pictures(holder: OptOutHolder) -> None:
     transaction.on_commit(lambda: pictures_discard(keys))
 
 
-def tombstone_is_of(entry: OptOutEntry, key: str) -> bool:
-    """Whether an erased entry stood for the thing with this key (`Thing.key`)."""
-    salt = bytes(entry.erased_salt or b"")
-    return entry.erased_at is not None and entry.digest == keyed_digest(str(keyed_digest(key)), salt)
-
-
 def thumbnail_view(*, entry: OptOutEntry, actor: User) -> bytes:
     """The small picture of a work, as a JPEG; the look goes on the audit log. Raises NotFound where there is none."""
     features = WorkFeatures.objects.filter(entry=entry).first()

@@ -3,14 +3,15 @@
 from datetime import timedelta
 
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from accounts.models import User
 from governance.services import audit_append, audited
+from moderation.checks import checks_of
 from moderation.errors import ScreeningRefused
-from moderation.models import Round, Screening, ScreeningCheck
-from moderation.models.screening import CHECK_NAMES, UNFINISHED
+from moderation.models import Round, Screening, ScreeningCheck, ScreeningState, ScreeningWanted
+from moderation.models.screening import UNFINISHED
 from moderation.selectors.screening import pictures_unseen
 from moderation.signals import screening_queued
 from registry.models import Adapter, SampleState, Version
@@ -19,17 +20,49 @@ from registry.states import VersionState
 SWEEP = 50
 PAUSE = timedelta(seconds=60)  # between two screenings that somebody asks for
 DECIDED = (VersionState.PUBLISHED, VersionState.IN_REVIEW)
+CHECKABLE = (*DECIDED, VersionState.SCANNING)
 
 
 def screening_of(*, version: Version) -> Screening | None:
     """Queue what this version waits for: the checks before the decision, or those of what came later."""
+    screening_settle_wanted(version_id=version.pk)
     if version.state == VersionState.SCANNING and version.inspected_at is not None:
         return screening_queue(version=version, round=Round.INTAKE)
-    if version.state in DECIDED and (
-        version in versions_with_new_pictures(only=version) or version in versions_described_anew(only=version)
-    ):
+    if version.state in DECIDED and version in versions_with_new_pictures(only=version):
         return screening_queue(version=version, round=Round.PICTURES)
     return None
+
+
+@transaction.atomic
+def screening_settle_wanted(*, version_id: int) -> list[Screening]:
+    """Queue the screenings that a change has asked for; what has to begin after the change always does.
+
+    A row of `ScreeningWanted` is seen when the change is committed, and goes once a screening waits that nobody has
+    begun. One that runs may have read what was before: until it has ended, the row stays, and the sweep comes back.
+    """
+    wanted = ScreeningWanted.objects.select_for_update(skip_locked=True).filter(version=version_id)
+    rounds: dict[str, list[int]] = {}
+    for pk, round_ in wanted.values_list("pk", "round"):
+        rounds.setdefault(round_, []).append(pk)
+    # Locked, so that no worker begins it before these rows are gone.
+    unfinished = Screening.objects.select_for_update().filter(version=version_id, state__in=UNFINISHED)
+    waiting = {screening.round: screening.state for screening in unfinished}
+    if not rounds or ScreeningState.RUNNING in waiting.values():
+        return []
+    version = Version.objects.get(pk=version_id)
+    queued = [_settle(version, Round(round_), keys, waiting) for round_, keys in rounds.items()]
+    return [screening for screening in queued if screening is not None]
+
+
+def _settle(version: Version, round: Round, keys: list[int], waiting: dict[str, str]) -> Screening | None:
+    """Rows of one round: done where the first checks wait or these do; queued where it has been decided about."""
+    covered = Round.INTAKE in waiting or round in waiting
+    if not covered and version.state not in DECIDED:
+        return None  # until somebody brings it back
+    screening = None if covered else screening_queue(version=version, round=round)
+    if covered or screening is not None:
+        ScreeningWanted.objects.filter(pk__in=keys).delete()
+    return screening
 
 
 @audited()
@@ -57,8 +90,8 @@ def screening_queue(*, version: Version, round: Round) -> Screening | None:
         with transaction.atomic():
             screening = Screening.objects.create(version=version, round=round)
             ScreeningCheck.objects.bulk_create(
-                ScreeningCheck(screening=screening, name=name, place=place)
-                for place, name in enumerate(CHECK_NAMES[round])
+                ScreeningCheck(screening=screening, name=check.name, place=place)
+                for place, check in enumerate(checks_of(round))
             )
     except IntegrityError:
         return None
@@ -88,10 +121,9 @@ def versions_with_new_pictures(*, only: Version | None = None) -> list[Version]:
     return list(decided.exclude(screenings__state__in=UNFINISHED).distinct().order_by("pk")[:SWEEP])
 
 
-def versions_described_anew(*, only: Version | None = None, adapter: int | None = None) -> list[Version]:
-    """Versions that were decided about, whose adapter got other words or another level since they were looked at."""
-    looked_at = Screening.objects.filter(version=OuterRef("pk"), created_at__gte=OuterRef("adapter__updated_at"))
-    changed = Version.objects.filter(~Exists(looked_at), state__in=DECIDED, adapter__updated_at__gt=F("submitted_at"))
-    changed = changed.filter(pk=only.pk) if only else changed
-    changed = changed.filter(adapter=adapter) if adapter else changed
-    return list(changed.exclude(screenings__state__in=UNFINISHED).order_by("pk")[:SWEEP])
+def versions_wanted(*, adapter: int | None = None) -> list[Version]:
+    """Versions whose checks somebody's change has asked for, and that can be checked as they are now."""
+    asked = ScreeningWanted.objects.filter(version__state__in=CHECKABLE)
+    asked = asked.filter(version__adapter=adapter) if adapter else asked
+    oldest = list(asked.order_by("pk").values_list("version", flat=True)[: 4 * SWEEP])
+    return list(Version.objects.filter(pk__in=dict.fromkeys(oldest)).order_by("pk"))

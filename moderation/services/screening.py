@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from governance.policy import Finding
 from governance.services import audited
+from moderation.checks import Check, checks_of
 from moderation.models import (
     CaseKind,
     CaseSource,
@@ -18,10 +19,10 @@ from moderation.models import (
     Round,
     Screening,
     ScreeningState,
+    ScreeningWanted,
     Severity,
 )
 from moderation.models.screening import UNFINISHED, PictureMatch
-from moderation.screening.listing import Check, checks_of
 from moderation.screening.results import Result
 from moderation.screening.subject import Subject
 from moderation.selectors.consents import checked_consent_ids_of
@@ -29,6 +30,7 @@ from moderation.services.cases import case_open
 from moderation.services.clocks import version_case_open
 from moderation.services.consents import consents_link_named
 from moderation.services.queueing import screening_of
+from moderation.signals import screening_wanted
 from registry.leases import lease_kept
 from registry.models import SampleState, Version
 from registry.services.listing import adapter_refresh
@@ -146,11 +148,16 @@ def _conclude(screening: Screening, subject: Subject, results: Sequence[Result])
     else:
         version_found_later(version=version, findings=findings)
     version_case_open(version.pk)  # in the same transaction: what waits for a person is in their queue
-    _settle_pictures(version, seen, _suspects(findings, results))
+    if subject.round is not Round.REGISTER:  # which looks at some of it alone, and lets nothing out
+        _settle_pictures(version, seen, _suspects(findings, results))
     _open_grave_cases(version, findings)
     Screening.objects.filter(pk=screening.pk).update(
         state=ScreeningState.DONE, lease_until=None, finished_at=timezone.now()
     )
+    if ScreeningWanted.objects.filter(
+        version=version
+    ).exists():  # by a change while these checks ran: it is not left to the sweep
+        transaction.on_commit(lambda: screening_wanted.send(sender=Version, version_id=version.pk))
 
 
 def _suspects(findings: Sequence[Finding], results: Sequence[Result]) -> set[str]:

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from moderation.forms.likeness import InvitationForm
 from moderation.models import ProtectedIdentity
-from moderation.selectors.likeness import access_identity_as_moderator, identities_for_moderators
+from moderation.selectors.likeness import access_identity_as_moderator, identities_for_moderators, with_standing
 from moderation.selectors.review import require_moderator
 from moderation.services.likeness import identity_invite, identity_verify, manage_link_renew
 from registry.selectors.paging import page_by_key
@@ -32,7 +32,7 @@ def identities(request: HttpRequest) -> HttpResponse:
         context |= {"link": _address(secret), "days": settings.LIKENESS_INVITATION.days}
         form = InvitationForm()
     page = page_by_key(identities_for_moderators(), by="created_at", **keys_of(request))
-    context |= {"form": form, "identities": page.rows, **links_of(request, page)}
+    context |= {"form": form, "identities": with_standing(page.rows), **links_of(request, page)}
     return render(request, "moderation/likeness/identities.html", context)
 
 
@@ -54,7 +54,7 @@ def link(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     moderator = require_moderator(request.user)
     secret = manage_link_renew(identity=_found(public_id), moderator=moderator)
     page = page_by_key(identities_for_moderators(), by="created_at", before="", after="")
-    context = {"form": InvitationForm(), "identities": page.rows, "link": _address(secret), "days": None}
+    context = {"form": InvitationForm(), "identities": with_standing(page.rows), "link": _address(secret), "days": None}
     return render(request, "moderation/likeness/identities.html", context | links_of(request, page))
 
 

@@ -16,8 +16,8 @@ from moderation.errors import EnrolmentRefused, IdentityLinkInvalid
 from moderation.forms.likeness import EnrolmentForm, PicturesForm
 from moderation.likeness_consent import current_consent
 from moderation.models import DeletionProof, DeletionVia, IdentityLink, IdentityStatus, ProtectedIdentity
-from moderation.selectors.likeness import access_identity, identities_of, identity_page
-from moderation.services.enrolment import PicturesSent, pictures_receive
+from moderation.selectors.likeness import access_identity, identities_of, identity_page, with_standing
+from moderation.services.enrolment import FACE_SIZE, PicturesSent, pictures_receive
 from moderation.services.likeness import (
     identity_accept,
     identity_enrol,
@@ -41,7 +41,9 @@ DAY = 24 * 3600  # seconds
 def home(request: HttpRequest) -> HttpResponse:
     """What the protection does and does not do, and one's own identities."""
     mine = identities_of(request.user) if isinstance(request.user, User) else ()
-    return render(request, "moderation/likeness/home.html", {"identities": mine, "consent": current_consent()})
+    return render(
+        request, "moderation/likeness/home.html", {"identities": with_standing(mine), "consent": current_consent()}
+    )
 
 
 @login_required
@@ -115,7 +117,7 @@ def accept(request: HttpRequest) -> HttpResponse:
 def identity(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """What is kept of this identity, and every deletion, checked as the page is asked for."""
     found, _ = _access(request, public_id)
-    context = {"page": identity_page(identity=found), "form": PicturesForm()}
+    context = _shown(found, PicturesForm())
     if request.headers.get("HX-Request"):
         return render(request, "moderation/likeness/_status.html", context)
     secret = request.session.pop(NEW_LINK, "")
@@ -139,8 +141,11 @@ def pictures(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
             form.add_error("pictures", f"{error.detail} {error.remedy}")
         else:
             return redirect("identity", public_id)
-    context = {"page": identity_page(identity=found), "form": form}
-    return render(request, "moderation/likeness/identity.html", context, status=422)
+    return render(request, "moderation/likeness/identity.html", _shown(found, form), status=422)
+
+
+def _shown(found: ProtectedIdentity, form: PicturesForm) -> dict[str, object]:
+    return {"page": identity_page(identity=found), "form": form, "face_size": FACE_SIZE}
 
 
 @never_cache

@@ -18,9 +18,11 @@ from moderation.selectors.recall import (
     notice_page,
     notices_of,
     recalls_for_moderators,
+    unanswered_recalls,
 )
 from moderation.selectors.review import require_moderator
-from moderation.services.recall import Ground, notice_acknowledge, recall_reverse
+from moderation.services.recall import notice_acknowledge
+from moderation.services.recall_lifting import recall_reverse
 from registry.errors import RegistryError
 from registry.selectors.paging import page_by_key
 from registry.views.mine import keys_of, links_of
@@ -32,7 +34,8 @@ def mine(request: HttpRequest) -> HttpResponse:
     """What one was told, newest first."""
     assert isinstance(request.user, User)
     page = page_by_key(notices_of(actor=request.user), by="created_at", **keys_of(request))
-    return render(request, "moderation/recalls/mine.html", {"notices": page.rows, **links_of(request, page)})
+    context = {"notices": page.rows, "unanswered": unanswered_recalls(actor=request.user), **links_of(request, page)}
+    return render(request, "moderation/recalls/mine.html", context)
 
 
 @login_required
@@ -63,11 +66,10 @@ def one(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """One recall, for moderators; POST lifts it with reasons."""
     moderator = require_moderator(request.user)
     recall = access_recall(public_id=public_id)
-    form = LiftForm(request.POST or None)
+    form = LiftForm(request.POST or None, recall=recall)
     if request.method == "POST" and form.is_valid():
-        given = {**form.cleaned_data, "ground": Ground(form.cleaned_data["ground"])}
         try:
-            recall_reverse(recall=recall, actor=moderator, **given)
+            recall_reverse(recall=recall, actor=moderator, **form.given())
         except (ModerationError, RegistryError) as error:
             form.add_error(None, f"{error.detail} {error.remedy}")
         else:

@@ -2,6 +2,8 @@
 
 import csv
 import io
+from collections.abc import Sequence
+from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -9,7 +11,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from moderation.charts import bars, lines
+from moderation.charts import Lines, bars, lines
 from moderation.selectors.review import require_moderator
 from moderation.selectors.statistics import ages_of_open, false_positives, load_by_day, outcomes_lately
 from moderation.selectors.transparency import transparency, transparency_rows, years_on_record
@@ -47,12 +49,27 @@ def figures(request: HttpRequest) -> HttpResponse:
     ages, outcomes, checks = ages_of_open(), outcomes_lately(), false_positives()
     context = {
         "load": load,
-        "load_chart": lines([day["opened"] for day in load], [day["decided"] for day in load]),
+        "load_chart": _load_chart(load),
         "ages": ages,
-        "ages_chart": bars([count for _, count in ages]),
+        "ages_chart": bars(ages, title="Open cases"),
         "outcomes": outcomes,
-        "outcomes_chart": bars([count for _, count in outcomes]),
+        "outcomes_chart": bars(outcomes, title="Decided cases"),
         "checks": checks,
-        "checks_chart": bars([check.rate for check in checks], top=1.0),
+        "checks_chart": bars(
+            [(check.check.replace("-", " "), check.rate) for check in checks],
+            title="Share in which nothing was wrong",
+            top=1.0,
+            words=lambda share: f"{share * 100:.0f} %",
+        ),
     }
     return render(request, "moderation/cases/figures.html", context)
+
+
+def _load_chart(load: Sequence[dict[str, Any]]) -> Lines:
+    return lines(
+        [day["opened"] for day in load],
+        [day["decided"] for day in load],
+        along=[f"{day['day']:%-d %b}" for day in load],
+        y_title="Cases a day",
+        x_title="Day",
+    )

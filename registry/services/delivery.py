@@ -12,7 +12,8 @@ from django.utils import timezone
 from accounts.models import Organisation, User
 from governance.errors import GovernanceRefused
 from governance.models import DecisionRecord
-from governance.policy import ActorFacts, Decision, Outcome, Use
+from governance.policy import ActorFacts, Decision, Outcome, Use, UseRequest, decide
+from governance.rulebook import current_ruleset
 from governance.selectors import actor_facts
 from governance.services import audit_append, audited, decide_and_record, standing_use_remember
 from governance.signing import sign_receipt
@@ -33,7 +34,7 @@ class GateAnswer:
     decision: Decision
     record: DecisionRecord
     terms: TermsText
-    facts: ActorFacts
+    request: UseRequest
 
 
 def require_available(version: Version) -> None:
@@ -44,9 +45,9 @@ def require_available(version: Version) -> None:
         raise NotAvailable(f"{version} is {state.value}. {why}", state=state.value)
 
 
-def _require_standing(version: Version, use: Use, territory: str | None) -> None:
-    """Raises NotAvailable when something stands against this use at this moment."""
-    if obstacle := obstacle_to(version, use, territory=territory):
+def _require_standing(version: Version, use: Use) -> None:
+    """Raises NotAvailable when what the version rests on does not hold at this moment, whoever asks."""
+    if obstacle := obstacle_to(version, use):
         raise NotAvailable(f"{obstacle.what} {obstacle.why}", remedy=obstacle.remedy, reason=obstacle.code)
 
 
@@ -56,9 +57,8 @@ def gate_ask(
 ) -> GateAnswer:
     """Decide whether `actor` may use `version` for `use`; the answer is put on record, yes or no."""
     require_available(version)
-    stated = facts or actor_facts(actor=actor, organisation=organisation)
-    _require_standing(version, use, stated.territory or "")
-    request = use_request(version, use, stated)
+    _require_standing(version, use)
+    request = use_request(version, use, facts or actor_facts(actor=actor, organisation=organisation))
     decision, record = decide_and_record(
         request=request,
         actor=actor,
@@ -67,7 +67,7 @@ def gate_ask(
         action=use.value,
     )
     standing_use_remember(actor=actor, organisation=organisation, use=use)
-    return GateAnswer(decision=decision, record=record, terms=terms_of(version, decision), facts=stated)
+    return GateAnswer(decision=decision, record=record, terms=terms_of(version, decision), request=request)
 
 
 def gate_accept(
@@ -103,7 +103,8 @@ def _issue(actor: User, organisation: Organisation | None, version: Version, ans
         .get(pk=version.pk)
     )
     require_available(version)
-    _require_standing(version, answer.decision.use, answer.facts.territory or "")
+    _require_standing(version, answer.decision.use)
+    _require_unchanged(version, answer)
     acceptance = Acceptance.objects.create(
         user=actor,
         organisation=organisation,
@@ -113,7 +114,7 @@ def _issue(actor: User, organisation: Organisation | None, version: Version, ans
         decision=answer.record,
     )
     file = version.files.get(is_primary=True)
-    notice = notice_of(version, answer.decision, answer.facts)
+    notice = notice_of(version, answer.decision, answer.request.actor)
     receipt = Receipt(acceptance=acceptance, file=file, notice=notice)
     receipt.body = sign_receipt(_body(receipt, answer, notice))
     receipt.save()
@@ -126,6 +127,17 @@ def _issue(actor: User, organisation: Organisation | None, version: Version, ans
         rows=[answer.terms, acceptance, receipt],
     )
     return receipt
+
+
+def _require_unchanged(version: Version, answer: GateAnswer) -> None:
+    """Raises AcceptanceNeeded where what was decided about is not what lies here now: a person narrowed a consent."""
+    if use_request(version, answer.request.use, answer.request.actor) != answer.request:
+        raise AcceptanceNeeded(
+            f"What {version} rests on has changed in this very moment.",
+            remedy="Ask at the gate once more: it decides by what holds now.",
+            terms=answer.terms.digest,
+            text=answer.terms.text,
+        )
 
 
 def _body(receipt: Receipt, answer: GateAnswer, notice: str) -> dict[str, Any]:
@@ -160,14 +172,32 @@ def link_redeem(*, token: str) -> VersionFile:
     except signing.BadSignature as error:
         raise LinkExpired from error
     receipt = (
-        Receipt.objects.select_related("acceptance", "file__blob", "file__version__adapter__owner")
+        Receipt.objects.select_related(
+            "acceptance__decision",
+            "file__blob",
+            "file__version__adapter__owner",
+            "file__version__base_model",
+            "file__version__created_by",
+        )
         .filter(pk=pk)
         .first()
     )
     if receipt is None:
         raise LinkExpired
     require_available(receipt.file.version)
-    _require_standing(receipt.file.version, Use(receipt.acceptance.use), None)
+    require_still_allowed(receipt)
     if receipt.first_delivered_at is None:
         Receipt.objects.filter(pk=receipt.pk, first_delivered_at=None).update(first_delivered_at=timezone.now())
     return receipt.file
+
+
+def require_still_allowed(receipt: Receipt) -> None:
+    """Raises NotAvailable where the answer of the gate, for what was stated there, would be another one now."""
+    version, use = receipt.file.version, Use(receipt.acceptance.use)
+    _require_standing(version, use)
+    asked = UseRequest.from_json(receipt.acceptance.decision.request)
+    if not decide(use_request(version, use, asked.actor), current_ruleset()).allowed:
+        raise NotAvailable(
+            f"{version} is not open any more for the use that this link was given for.",
+            remedy="Ask at the gate again: it says what stands against it.",
+        )

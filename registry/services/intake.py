@@ -11,7 +11,7 @@ from registry.permissions import AdapterPermission
 from registry.selectors.access import adapter_permissions, namespaces_for_upload
 from registry.services.adapters import adapter_create
 from registry.services.samples import Sample, samples_add
-from registry.services.versions import Declaration, version_submit
+from registry.services.versions import Declaration, version_draft, version_submit
 
 
 @audited()
@@ -28,8 +28,11 @@ def intake(
     visibility: str = Visibility.PUBLIC,
     content_level: str = ContentLevel.GENERAL,
     samples: Sequence[Sample] = (),
+    as_draft: bool = False,
 ) -> Version:
     """Submit an upload as the next version of `{owner}/{name}`, creating the adapter when it is new.
+
+    A draft waits for `version_send`; nobody but its own people sees it until then.
 
     Raises NotPermitted, NameTaken, DeclarationIncomplete, UploadRefused or PictureNotTaken; nothing is changed then.
     """
@@ -49,6 +52,7 @@ def intake(
         )
     elif AdapterPermission.CONTRIBUTE not in adapter_permissions(actor, adapter):
         raise NotPermitted(f"You may not add versions to {adapter}.")
-    version = version_submit(actor=actor, adapter=adapter, upload=upload, declaration=declaration)
+    take = version_draft if as_draft else version_submit
+    version = take(actor=actor, adapter=adapter, upload=upload, declaration=declaration)
     samples_add(version=version, actor=actor, samples=samples)
     return version

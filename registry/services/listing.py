@@ -1,11 +1,14 @@
 """The copy of the newest published version on its adapter: what search, facets and cards read."""
 
+from collections.abc import Iterable
+
 from django.contrib.postgres.search import SearchVector
 from django.db.models import Value
 
 from governance.policy import Outcome
-from registry.models import Adapter, Version
+from registry.models import Adapter, Lineage, Version
 from registry.models.adapters import Visibility
+from registry.services.policy import permissions_of
 from registry.states import VersionState
 
 COPIED = ["latest", "listed", "published_at", "base_model", "family", "kind", "licence_id"]
@@ -29,6 +32,26 @@ def adapter_refresh(*, adapter: Adapter) -> Adapter:
     adapter.save(update_fields=COPIED)
     adapter_index(adapter=adapter)
     return adapter
+
+
+def permissions_refresh(*, version_ids: Iterable[int]) -> None:
+    """Work out anew what may be done with these versions and with all that was made from them.
+
+    For when what they rest on has changed; inside the caller's transaction. Adapters are locked in the order in which
+    every service locks them.
+    """
+    found = frontier = set(version_ids)
+    while frontier:
+        children = Lineage.objects.filter(parent__in=frontier).values_list("child_id", flat=True)
+        frontier = set(children) - found
+        found = found | frontier
+    versions = Version.objects.filter(pk__in=found, inspected_at__isnull=False).order_by("adapter_id", "pk")
+    for version in versions.select_related("adapter__owner", "base_model", "created_by"):
+        adapter = Adapter.objects.select_for_update(no_key=True).get(pk=version.adapter_id)
+        version.permissions = permissions_of(version)
+        version.save(update_fields=["permissions"])
+        if adapter.latest_id == version.pk:
+            adapter_refresh(adapter=adapter)
 
 
 def _copy(adapter: Adapter, latest: Version) -> None:

@@ -1,5 +1,6 @@
 """From rows to the policy engine's plain values: what a version is made of, and what may be done with it."""
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,7 @@ from governance.policy import (
     ActorFacts,
     CommercialFlag,
     Component,
+    ConsentNeed,
     CreatorFlags,
     Declarations,
     Finding,
@@ -22,7 +24,17 @@ from governance.selectors import actor_facts
 from registry.models import BaseModel, Version
 from registry.models.adapters import Visibility
 from registry.selectors.visibility import version_readable
+from registry.standing import consents_of, open_questions
 from registry.states import REFUSED_BY_MODERATOR, VersionState
+
+# What a version was made from besides its base and its parents, as the apps above know it: its training data.
+Contributor = Callable[[Sequence[Version]], Iterable[Component]]
+_contributors: dict[str, Contributor] = {}
+
+
+def components_also(name: str, contributor: Contributor) -> None:
+    """Ask this too, under a name of its own, for what versions were made from."""
+    _contributors[name] = contributor
 
 
 def licence_known(licence_id: str) -> bool:
@@ -43,8 +55,8 @@ def base_component(base: BaseModel) -> Component:
     )
 
 
-def version_component(version: Version, role: Role) -> Component:
-    """A version under its declared licence and its creator's flags."""
+def version_component(version: Version, role: Role, consents: tuple[ConsentNeed, ...] = ()) -> Component:
+    """A version under its declared licence, its creator's flags, and the consents that it rests on."""
     # Decisions about a public child are read by everybody: they must not name what its parents keep private.
     named = role is not Role.PARENT or (
         version.adapter.visibility == Visibility.PUBLIC and version.published_at is not None
@@ -61,18 +73,23 @@ def version_component(version: Version, role: Role) -> Component:
         licence_id=version.licence_id,
         asserted_by=version.created_by.username if named else "",
         flags=flags,
+        consents=consents if named else tuple(need.unnamed() for need in consents),
     )
 
 
 def version_components(version: Version) -> tuple[Component, ...]:
-    """The version, its base and all its ancestors with theirs."""
+    """The version, its base and all its ancestors with theirs, and what any of them was trained on."""
+    ancestors = _ancestors(version)
+    consents = consents_of(version, ancestors)
     found: dict[Component, None] = {
         base_component(version.base_model): None,
-        version_component(version, Role.ADAPTER): None,
+        version_component(version, Role.ADAPTER, consents.get(version.pk, ())): None,
     }
-    for ancestor in _ancestors(version):
+    for ancestor in ancestors:
         found[base_component(ancestor.base_model)] = None
-        found[version_component(ancestor, Role.PARENT)] = None
+        found[version_component(ancestor, Role.PARENT, consents.get(ancestor.pk, ()))] = None
+    for contributor in _contributors.values():
+        found |= dict.fromkeys(contributor([version, *ancestors]))
     return tuple(found)
 
 
@@ -87,7 +104,7 @@ def _ancestors(version: Version) -> list[Version]:
         fresh = {parent.pk: parent for parent in parents if parent.pk not in seen and parent.pk != version.pk}
         seen.update(fresh)
         frontier = list(fresh)
-    return list(seen.values())
+    return [seen[pk] for pk in sorted(seen)]
 
 
 def use_request(version: Version, use: Use, facts: ActorFacts) -> UseRequest:
@@ -115,6 +132,7 @@ def publish_request(version: Version, *, claimed_licence: str | None, duplicate:
         consent_ids=tuple(version.consent_ids),
         screened=version.screened_at is not None,
         findings=tuple(Finding(**found) for found in version.findings),
+        open_questions=open_questions(version),
     )
     stated = actor_facts(actor=version.created_by, organisation=version.adapter.owner.organisation)
     # The publisher gives the weights away through this house, so it is the house that knows of payment for them.

@@ -7,6 +7,7 @@ from governance.services import audited, decision_override
 from registry.errors import TransitionRefused
 from registry.models import Version
 from registry.services.holding import check_impartial
+from registry.services.publication import publication_decide, publication_settle
 from registry.services.samples import pictures_release
 from registry.services.states import version_locked, version_transition
 from registry.services.versions import version_publish
@@ -17,15 +18,20 @@ DECIDABLE = (VersionState.IN_REVIEW, VersionState.QUARANTINED)
 
 @audited()
 def version_release(*, version: Version, actor: User) -> Version:
-    """Publish what only waited for a maintainer; everything else waits for a moderator."""
+    """Publish what only waited for a maintainer; everything else waits for a moderator.
+
+    The engine is asked once more: what was reported since then goes to a moderator, and is not published.
+    """
     version = version_locked(version)
     if version.state != VersionState.IN_REVIEW or version.state_detail.get("code") != NEEDS_MAINTAINER:
         raise TransitionRefused(
             f"{version} does not wait for a maintainer.", remedy="A moderator decides what the policy engine held."
         )
-    if version.decision is None:
-        raise TransitionRefused(f"{version} has no decision on record that allows its publication.")
-    return version_publish(version=version, actor=actor, decision=version.decision)
+    decision, record = publication_decide(version)
+    if decision.outcome is Outcome.ALLOW:
+        return version_publish(version=version, actor=actor, decision=record)
+    publication_settle(version, decision, record, actor)
+    return version
 
 
 def check_reviewable(*, version: Version, actor: User) -> None:

@@ -13,7 +13,7 @@ from accounts.models import User
 from governance.services import audit_append, audited
 from registry.errors import PictureNotTaken
 from registry.models import Adapter, SampleKind, SamplePicture, SampleState, Version
-from registry.pictures import PictureRefused, picture_open, shown_copy
+from registry.pictures import PictureRefused, blurhash_of, picture_open, shown_copy
 from registry.services.listing import adapter_refresh
 from registry.signals import pictures_added
 from registry.states import TOMBSTONES
@@ -60,7 +60,8 @@ def samples_add(*, version: Version, actor: User, samples: Sequence[Sample]) -> 
 
 def _add(version: Version, actor: User, sample: Sample) -> SamplePicture:
     try:
-        shown, size = shown_copy(picture_open(sample.content))
+        picture = picture_open(sample.content)
+        shown, size = shown_copy(picture)
     except PictureRefused as refusal:
         raise PictureNotTaken(f"{sample.filename}: {refusal}") from refusal
     digest = hashlib.sha256(sample.content).hexdigest()
@@ -79,6 +80,7 @@ def _add(version: Version, actor: User, sample: Sample) -> SamplePicture:
         sha256=digest,
         width=size[0],
         height=size[1],
+        blurhash=blurhash_of(picture),
         added_by=actor,
     )
 

@@ -17,10 +17,15 @@ FLAG_TEXTS = {
 
 def terms_of(version: Version, decision: Decision) -> TermsText:
     """The exact text that is shown at the gate for this decision, kept under its digest."""
-    text = "\n\n".join([_head(version, decision), _creator(version), *_licences(version), _duties(decision)])
+    text = terms_text(version, decision)
     digest = hashlib.sha256(text.encode()).hexdigest()
     terms, _ = TermsText.objects.get_or_create(digest=digest, defaults={"text": text})
     return terms
+
+
+def terms_text(version: Version, decision: Decision) -> str:
+    """The same text, not kept."""
+    return "\n\n".join([_head(version, decision), _creator(version), *_licences(version), _duties(decision)])
 
 
 def _head(version: Version, decision: Decision) -> str:
@@ -55,7 +60,7 @@ def _licences(version: Version) -> list[str]:
 
 
 def _duties(decision: Decision) -> str:
-    lines = [f"- {duty.text} ({duty.licence or 'creator'}, {duty.clause})" for duty in decision.obligations]
+    lines = [f"- {duty.text} ({_source(duty.licence, duty.clause)})" for duty in decision.obligations]
     return "What you take on with this use:\n" + ("\n".join(lines) or "- Nothing beyond the terms above.")
 
 
@@ -114,4 +119,5 @@ def _listed(duties: Duties) -> list[str]:
 
 
 def _source(licence: str | None, clause: str | None) -> str:
-    return f"{licence or 'creator'} {clause or ''}".strip()
+    """A creator's flag and a consent say what they are in their clause."""
+    return f"{licence or ''} {clause or ''}".strip() or "creator"

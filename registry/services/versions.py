@@ -11,13 +11,13 @@ from django.utils import timezone
 from accounts.models import Namespace, User
 from governance.models import DecisionRecord
 from governance.policy import Use
-from governance.services import audited
+from governance.services import audit_append, audited
 from registry.errors import DeclarationIncomplete, NotAvailable, TransitionRefused, UploadRefused
 from registry.models import Adapter, BaseModel, Lineage, RightsStatement, Upload, Version
 from registry.models.versions import Relation
 from registry.selectors.visibility import version_readable
 from registry.services.policy import licence_known
-from registry.services.states import version_transition
+from registry.services.states import version_locked, version_transition
 from registry.services.uploads import upload_charge
 from registry.signals import version_published, version_submitted, version_withheld
 from registry.standing import obstacle_to
@@ -57,13 +57,25 @@ class Declaration:
     parents: tuple[Parent, ...] = field(default=())
 
 
-def _resolved(declaration: Declaration) -> tuple[BaseModel, RightsStatement]:
-    """The rows that a declaration names; raises DeclarationIncomplete with one line per field."""
+def _resolved(declaration: Declaration, *, as_draft: bool) -> tuple[BaseModel, RightsStatement | None]:
+    """The rows that a declaration names; raises DeclarationIncomplete with one line per field.
+
+    A draft may leave the rights statement open: who sends it to publication affirms it then.
+    """
     base = BaseModel.objects.filter(slug=declaration.base_model).first()
     statement = RightsStatement.objects.filter(edition=declaration.rights_edition).first()
-    errors: dict[str, str] = {}
+    errors = _errors(declaration)
     if base is None:
         errors["base_model"] = f"{declaration.base_model!r} is not in the catalogue of base models."
+    if statement is None and not (as_draft and not declaration.rights_edition):
+        errors["rights_edition"] = "Affirm the current rights statement."
+    if errors or base is None:
+        raise DeclarationIncomplete("Something is missing or unknown in the declaration.", errors=errors)
+    return base, statement
+
+
+def _errors(declaration: Declaration) -> dict[str, str]:
+    errors: dict[str, str] = {}
     if not licence_known(declaration.licence_id):
         errors["licence"] = f"{declaration.licence_id!r} is not in the licence catalogue."
     if declaration.depicts_real_person is None:
@@ -74,17 +86,44 @@ def _resolved(declaration: Declaration) -> tuple[BaseModel, RightsStatement]:
         errors["commercial_use"] = f"Unknown: {', '.join(sorted(unknown))}."
     if not -4 <= declaration.strength <= 4:
         errors["strength"] = "Give a strength between -4 and 4."
-    if statement is None:
-        errors["rights_edition"] = "Affirm the current rights statement."
-    if errors or base is None or statement is None:
-        raise DeclarationIncomplete("Something is missing or unknown in the declaration.", errors=errors)
-    return base, statement
+    return errors
 
 
 @audited()
 def version_submit(*, actor: User, adapter: Adapter, upload: Upload, declaration: Declaration) -> Version:
     """Take a finished upload as the next version of `adapter` and send it to inspection."""
-    base, statement = _resolved(declaration)
+    version = _create(actor, adapter, upload, declaration, as_draft=False)
+    _send(version, actor, submitted_at=timezone.now())
+    return version
+
+
+@audited()
+def version_draft(*, actor: User, adapter: Adapter, upload: Upload, declaration: Declaration) -> Version:
+    """Take a finished upload as the next version of `adapter` and keep it as a draft, until `version_send`."""
+    version = _create(actor, adapter, upload, declaration, as_draft=True)
+    audit_append(actor=actor, action="version.drafted", subject=("registry.version", str(version.pk)))
+    return version
+
+
+@audited()
+def version_send(*, version: Version, actor: User, declaration: Declaration) -> Version:
+    """Send a draft to inspection as it is declared now, by whoever affirms the rights; raises TransitionRefused."""
+    base, statement = _resolved(declaration, as_draft=False)
+    version = version_locked(version)
+    if version.state != VersionState.DRAFT or version.upload_id is None:
+        raise TransitionRefused(f"{version} is no draft: it is {version.state}.", state=version.state)
+    if base.pk != version.base_model_id:
+        raise DeclarationIncomplete(
+            "The base model of a draft does not change.", errors={"base_model": f"It is {version.base_model.slug}."}
+        )
+    now = timezone.now()
+    fields = {**_declared(declaration), "rights_statement": statement, "rights_affirmed_at": now, "submitted_at": now}
+    _send(version, actor, **fields)
+    return version
+
+
+def _create(actor: User, adapter: Adapter, upload: Upload, declaration: Declaration, *, as_draft: bool) -> Version:
+    base, statement = _resolved(declaration, as_draft=as_draft)
     upload = Upload.objects.select_for_update(no_key=True).get(pk=upload.pk)
     if not upload.is_complete or upload.consumed_at is not None:
         raise UploadRefused(
@@ -102,16 +141,18 @@ def version_submit(*, actor: User, adapter: Adapter, upload: Upload, declaration
         base_model=base,
         upload=upload,
         rights_statement=statement,
-        rights_affirmed_at=now,
-        submitted_at=now,
+        rights_affirmed_at=now if statement else None,
         **_declared(declaration),
     )
     _link_parents(version, declaration.parents, actor)
     upload.consumed_at = now
     upload.save(update_fields=["consumed_at"])
-    version_transition(version=version, to=VersionState.SCANNING, actor=actor)
-    transaction.on_commit(lambda: version_submitted.send(sender=Version, version_id=version.pk))
     return version
+
+
+def _send(version: Version, actor: User, **fields: Any) -> None:
+    version_transition(version=version, to=VersionState.SCANNING, actor=actor, **fields)
+    transaction.on_commit(lambda: version_submitted.send(sender=Version, version_id=version.pk))
 
 
 def _declared(declaration: Declaration) -> dict[str, Any]:

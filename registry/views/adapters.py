@@ -86,8 +86,11 @@ def release(request: HttpRequest, owner: str, name: str, number: int) -> HttpRes
     found = access_version(
         actor=request.user, owner=owner, name=name, number=number, permission=AdapterPermission.PUBLISH
     )
-    version_release(version=found, actor=request.user)  # type: ignore[arg-type]
-    messages.success(request, f"{found} is published.")
+    released = version_release(version=found, actor=request.user)  # type: ignore[arg-type]
+    if released.state == VersionState.PUBLISHED:
+        messages.success(request, f"{found} is published.")
+    else:
+        messages.warning(request, f"{found} is not published. {released.state_detail.get('why', '')}")
     return _to_version(owner, name, number)
 
 

@@ -19,6 +19,7 @@
     const radio = verdicts.map((verdict) => find(`#decision input[name=verdict][value=${verdict}]`)).find(Boolean);
     if (!radio) return;
     radio.checked = true;
+    radio.dispatchEvent(new Event("change", { bubbles: true }));
     find("#decision [name=public_reasoning]").focus();
   };
 
@@ -76,6 +77,22 @@
     });
   }
 
+  /* What holders are asked to do follows the decision, until somebody has written there. */
+  const task = find("#decision [name=what_to_do]");
+  if (task) {
+    const prepared = Object.values(task.dataset);
+    const follow = () => {
+      const radio = find("#decision input[name=verdict]:checked");
+      const text = radio && task.getAttribute(`data-${radio.value}`);
+      const recalled = find("#decision input[name=recall][value=yes]").checked;
+      find("#recall").hidden = !text;
+      task.closest(".field").hidden = !recalled;
+      if (text && (!task.value.trim() || prepared.includes(task.value))) task.value = text;
+    };
+    find("#decision").addEventListener("change", follow);
+    follow();
+  }
+
   /* A prepared text fills the form; what was written before stays above it. */
   const macro = find("#macro");
   if (macro) {
@@ -88,7 +105,10 @@
         field.value = [field.value.trim(), chosen.dataset[name === "public_reasoning" ? "reasoning" : "notes"]].filter(Boolean).join("\n\n");
       }
       const radio = chosen.dataset.verdict && find(`#decision input[name=verdict][value=${chosen.dataset.verdict}]`);
-      if (radio) radio.checked = true;
+      if (radio) {
+        radio.checked = true;
+        radio.dispatchEvent(new Event("change", { bubbles: true }));
+      }
       find("#decision [name=public_reasoning]").focus();
     });
   }

@@ -35,6 +35,7 @@ def call(client: Client, ada: User) -> Call:
 
 def test_me_says_who_calls(call: Call) -> None:
     assert call("get", "me").json() == {
+        "id": User.objects.get(username="ada").pk,
         "username": "ada",
         "display_name": "Ada L.",
         "email": "ada@example.org",

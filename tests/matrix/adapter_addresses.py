@@ -42,6 +42,10 @@ def by_key(case: Case) -> list[Any]:
     return [case.version.pk]
 
 
+def by_adapter_key(case: Case) -> list[Any]:
+    return [case.version.adapter_id]
+
+
 # The same address where there is nothing.
 ABSENT: dict[Args, Callable[[Case], list[Any]]] = {
     by_name: lambda case: [case.space, "nothing-here"],
@@ -51,6 +55,7 @@ ABSENT: dict[Args, Callable[[Case], list[Any]]] = {
     by_sample: lambda case: [ABSENT_ID],
     by_own_sample: lambda case: [case.space, "nothing-here", 1, ABSENT_ID],
     by_key: lambda case: [987_654_321],
+    by_adapter_key: lambda case: [987_654_321],
 }
 
 
@@ -130,6 +135,10 @@ ADDRESSES = [
     _api("api_recheck", by_number, "contribute", "POST", allows=PUBLISHED, otherwise=409),
     _api("api_preview_cancel", by_job, "contribute", "POST"),
     _api("api_preview_retry", by_job, "contribute", "POST", 409),
+    # their statuses are those of `civitai_status`
+    _api("civitai_model", by_adapter_key, "read"),
+    _api("civitai_version", by_key, "read"),
+    _api("civitai_download", by_key, "read"),
 ]
 
 

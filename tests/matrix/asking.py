@@ -44,5 +44,5 @@ def without_names(response: HttpResponseBase, args: list[Any]) -> tuple[int, str
     content = CSRF_TOKEN.sub(b"token", body_of(response))
     for word in args:
         plain = re.escape(str(word).encode())
-        content = re.sub(rb"(versions?[ /])" + plain if isinstance(word, int) else plain, b"name", content)
+        content = re.sub(rb"(versions?[ /]|with id )" + plain if isinstance(word, int) else plain, b"name", content)
     return response.status_code, response.get("Content-Type", ""), content

@@ -74,3 +74,21 @@ def picture_status(case: Case, role: str) -> int:
     if case.situation.startswith("taken-down"):
         return 200 if here == "moderator" else 404
     return 200 if here in {"contributor", "manager", "moderator"} else 404
+
+
+ONCE_PUBLISHED = {"published", "withdrawn", "taken-down", "quarantined"}
+
+
+def civitai_status(name: str, case: Case, role: str) -> int:
+    """The Civitai API knows what was published; its downloads pass the gate, where its uploader accepted the terms."""
+    if not standing(case, role):
+        return 404
+    if name == "civitai_model":
+        return 200 if case.situation in ONCE_PUBLISHED else 404
+    if name == "civitai_version":
+        return 200 if case.situation == "published" else 404
+    if role == "anonymous":
+        return 401
+    if case.situation != "published":
+        return 410
+    return 302 if role in {"uploader", "personal-owner"} else 403  # these hold a receipt

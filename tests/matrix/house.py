@@ -19,8 +19,12 @@ from registry.services.review import version_release
 from registry.services.states import version_transition
 from registry.states import VersionState
 from tests.factories.accounts import make_organisation, make_token, make_user
+from tests.factories.datasets import bring, draft, photo
 from tests.factories.registry import inspect_and_screen, make_submitted, make_upload
+from tests.factories.training import make_run
 from tests.safetensors_bytes import lora_bytes
+from training.services.datasets import dataset_create
+from training.states import RunState
 
 PNG = b"\x89PNG\r\n\x1a\n and the rest of a picture"
 SITUATIONS = (
@@ -84,6 +88,8 @@ class House:
     uploads: dict[str, Upload] = field(default_factory=dict)  # one finished upload of each person
     cases: list[Case] = field(default_factory=list)
     token_id: int = 0  # an API token of the organisation's owner
+    dataset_picture: uuid.UUID | None = None  # of a dataset of the organisation, made by its uploader
+    run_id: uuid.UUID | None = None  # a training run of the organisation, made by its uploader
 
 
 def build() -> House:
@@ -94,6 +100,8 @@ def build() -> House:
         house.clients[role].force_login(person)
         house.uploads[role] = make_upload(actor=person, content=lora_bytes(seed=900))
     house.token_id = make_token(house.people["owner"])[0].pk
+    house.run_id = _run(house)
+    house.dataset_picture = _dataset(house)
     house.cases = [_case(house, *key) for key in SOME_CASES]
     return house
 
@@ -111,6 +119,19 @@ def _people() -> dict[str, User]:
     studio = make_organisation(people["owner"], "studio", members)
     studio.memberships.create(user=people["uploader"], role="member")
     return people
+
+
+def _dataset(house: House) -> uuid.UUID:
+    made = dataset_create(
+        actor=house.people["uploader"], owner=Namespace.objects.get(slug="studio"), draft=draft("matrix-set")
+    )
+    bring(made, {"a.png": photo(1)})
+    return made.pictures.get().public_id
+
+
+def _run(house: House) -> uuid.UUID:
+    studio = Namespace.objects.get(slug="studio")
+    return make_run(owner=house.people["uploader"], namespace=studio, state=RunState.QUEUED).public_id
 
 
 def _case(house: House, space: str, visibility: str, situation: str) -> Case:

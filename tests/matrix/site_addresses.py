@@ -52,7 +52,7 @@ class SiteAddress:
     method: str
     statuses: dict[str, int]
     args: Args = nothing
-    data: dict[str, Any] = field(default_factory=dict)
+    data: Any = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str = ""
     absent: tuple[Any, ...] | None = None  # the same address where there is nothing
@@ -109,6 +109,17 @@ SITE = [
     S("organisation", "POST", members_only(404, 403, 302, 302), fixed("studio"), WHO, absent=("nowhere",)),
     S("member_remove", "POST", members_only(404, 403, 302, 302) | {"uploader": 302}, fixed("studio", "uploader"),
       absent=("nowhere", "uploader")),
+    S("token_pass", "GET", mine(200, 302), a_token, absent=(987_654_321,)),
+    S("token_pass", "POST", mine(422, 302), a_token, absent=(987_654_321,)),
+    # the Civitai API
+    S("civitai_models", "GET", OPEN),
+    S("civitai_images", "GET", OPEN),
+    S("civitai_creators", "GET", OPEN),
+    S("civitai_tags", "GET", OPEN),
+    S("civitai_enums", "GET", OPEN),
+    S("civitai_hash", "GET", {"*": 404}, fixed("0" * 64)),
+    S("civitai_hashes", "POST", OPEN, data=["0" * 64], content_type=JSON),
+    S("civitai_hash_ids", "POST", OPEN, data=["0" * 64], content_type=JSON),
     # governance
     S("api_licences", "GET", OPEN),
     S("api_licence", "GET", OPEN, fixed("apache-2.0")),

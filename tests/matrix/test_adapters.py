@@ -4,7 +4,7 @@ import pytest
 
 from tests.matrix.adapter_addresses import ABSENT, ADDRESSES, TOKEN, Address, submission
 from tests.matrix.asking import ask, body_of, without_names
-from tests.matrix.expectations import answer, picture_status, standing
+from tests.matrix.expectations import answer, civitai_status, picture_status, standing
 from tests.matrix.house import HELD_AT_FIRST, Case, House, everybody_in
 
 pytestmark = pytest.mark.django_db
@@ -13,6 +13,8 @@ pytestmark = pytest.mark.django_db
 def _expected(address: Address, case: Case, role: str) -> int:
     if address.name in {"image", "sample"}:
         return picture_status(case, role)
+    if address.name.startswith("civitai_"):
+        return civitai_status(address.name, case, role)
     if address.name in {"review_version", "version_hold"}:
         return _review_status(address, case, role)
     return answer(

@@ -12,7 +12,9 @@ from registry.models import Receipt
 from registry.services.delivery import link_token
 from tests.matrix.adapter_addresses import ABSENT_ID, ADDRESSES
 from tests.matrix.asking import ask, body_of, without_names
+from tests.matrix.dataset_addresses import DATASETS
 from tests.matrix.house import EVERYBODY, House
+from tests.matrix.run_addresses import RUNS
 from tests.matrix.site_addresses import SITE, SiteAddress
 
 pytestmark = pytest.mark.django_db
@@ -48,7 +50,7 @@ def _methods(client: Client, pattern: URLPattern) -> set[str]:
         return {name.upper() for name in own}
     names = inspect.signature(pattern.callback).parameters
     values = {"number": 1, "pk": 1 if "<int:pk>" in str(pattern.pattern) else ABSENT_ID}
-    values |= dict.fromkeys(["public_id", "message"], ABSENT_ID)
+    values |= {"step": 1, **dict.fromkeys(["public_id", "message", "file"], ABSENT_ID)}
     args = {name: values.get(name, "x-y") for name in names if name in str(pattern.pattern)}
     response = client.generic("TRACE", reverse(str(pattern.name), kwargs=args))
     return set(response["Allow"].split(", ")) - {"HEAD"}
@@ -57,12 +59,14 @@ def _methods(client: Client, pattern: URLPattern) -> set[str]:
 def test_every_address_of_the_project_has_its_expectations(house: House) -> None:
     client = house.clients["owner"]
     found = {(str(p.name), method) for p in _patterns() for method in _methods(client, p)}
-    known = {(a.name, a.method) for a in ADDRESSES} | {(a.name, a.method) for a in SITE} | ELSEWHERE
+    known = (
+        {(a.name, a.method) for a in ADDRESSES} | {(a.name, a.method) for a in [*SITE, *RUNS, *DATASETS]} | ELSEWHERE
+    )
     assert found - known == set(), "without an expectation"
     assert known - found == set(), "expected, but not there"
 
 
-@pytest.mark.parametrize("address", SITE, ids=str)
+@pytest.mark.parametrize("address", [*SITE, *RUNS, *DATASETS], ids=str)
 def test_address_of_the_site_answers_everybody_as_expected(house: House, address: SiteAddress) -> None:
     wrong = []
     more: dict[str, Any] = {"headers": address.headers}
@@ -75,6 +79,8 @@ def test_address_of_the_site_answers_everybody_as_expected(house: House, address
         expected = address.statuses.get(role, address.statuses["*"])
         if response.status_code != expected:
             wrong.append(f"{role}: {response.status_code} instead of {expected} {body_of(response)[:300]!r}")
+        elif response.streaming:
+            body_of(response)
         if response.status_code == 404 and address.absent:
             nowhere = list(address.absent)
             nothing = ask(client, address.name, address.method, nowhere, data=address.data, **more)

@@ -298,6 +298,7 @@ def test_empty_figures_say_so(client: Client, mo: User) -> None:
 
 def test_prepared_text_is_offered_for_its_kind(client: Client, mo: User, version: Version) -> None:
     sent = {"title": "Advertising", "kind": "spam", "verdict": "take-down", "public_reasoning": "Terms 2.1 forbid it."}
+    Macro.objects.all().delete()
     client.post("/moderation/macros", sent)
     macro = Macro.objects.get()
     assert (

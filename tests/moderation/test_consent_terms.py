@@ -5,7 +5,8 @@ from itertools import product
 
 import pytest
 
-from moderation.consent_terms import ConsentScope, ConsentState, Terms, may_become, territory_covered
+from governance.policy.territories import is_covered
+from moderation.consent_terms import ConsentScope, ConsentState, Terms, may_become
 
 S = ConsentScope
 EARLY, LATE = datetime(2027, 1, 1, tzinfo=UTC), datetime(2028, 1, 1, tzinfo=UTC)
@@ -86,4 +87,4 @@ def test_terms_read_back_as_they_were_written() -> None:
     ],
 )
 def test_territory_lies_within_what_is_named(territory: str, named: str, covered: bool) -> None:
-    assert territory_covered(territory, frozenset(named.split())) is covered
+    assert is_covered(territory, frozenset(named.split())) is covered

@@ -17,10 +17,15 @@ from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import User
 from governance.models import AuditEntry
-from moderation.models import Case, CaseKind, Macro
+from moderation.models import Case, CaseKind, Macro, Recall
+from moderation.recall_texts import recall_text
+from moderation.services.enrolment import picture_read
 from moderation.services.evidence import Upload, evidence_add
 from registry.models import Version, VersionImage
 from tests.factories.accounts import make_user
+from tests.factories.consents import make_receipt
+from tests.factories.faces import OtherReader
+from tests.factories.likeness import make_identity, make_waiting
 from tests.factories.moderation import decide, make_case, make_report
 from tests.factories.registry import make_version
 from tests.moderation.test_blocks import as_bytes, drawing
@@ -211,3 +216,62 @@ def test_pages_fit_a_narrow_screen(page: Page, held: Case, mo: User) -> None:
         page.goto(path)
         page.wait_for_load_state("networkidle")
         _shot(page, f"wide-{name}")
+
+
+def test_recall_is_asked_with_a_restriction_and_its_words_follow_the_decision(page: Page, mo: User) -> None:
+    version = make_version(actor=make_user("ada"))
+    make_receipt(version, make_user("bob"))
+    case = make_case(version, kind=CaseKind.INTIMATE, summary="Somebody says that it is them.")
+    page.goto(case.get_absolute_url())
+    words, told = page.get_by_label("What those who downloaded it must do"), page.locator("#recall")
+    expect(told).to_be_hidden()  # nothing that restricts is chosen
+    page.locator("#decision input[name=verdict][value=take-down]").check()
+    expect(told).to_be_visible()
+    expect(words).to_be_hidden()
+    page.locator("#decision input[name=recall][value=yes]").check()
+    expect(words).to_have_value(recall_text(kind="intimate", removed=True))
+    _shot(page, "recall-1280")
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert _overflow(page) == []
+    _shot(page, "recall-390")
+    page.locator("#decision input[name=verdict][value=quarantine]").check()
+    expect(words).to_have_value(recall_text(kind="intimate", removed=False))
+    words.fill("Keep it apart.")
+    page.locator("#decision input[name=verdict][value=take-down]").check()
+    expect(words).to_have_value("Keep it apart.")  # what somebody wrote stays
+    page.locator("#decision [name=public_reasoning]").fill("It shows a person who did not consent.")
+    page.get_by_role("button", name="Put the decision on record").click()
+    page.wait_for_url("**/moderation")
+    assert Recall.objects.get().what_to_do == "Keep it apart."
+    page.goto(case.get_absolute_url())
+    expect(page.get_by_text("1 told, 0 confirmed")).to_be_visible()
+    _shot(page, "recalled-390")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_charts_label_their_axes_at_both_widths(page: Page, mo: User, width: int) -> None:
+    version = make_version(actor=make_user("ada"))
+    for kind in (CaseKind.SPAM, CaseKind.QUALITY, CaseKind.LICENCE):
+        decide(make_case(version, kind=kind, details={"checks": ["near-duplicate-weights"]}), mo, "dismiss")
+    make_case(version, kind=CaseKind.RIGHTS)
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto("/moderation/figures")
+    for title in ("Cases a day", "Open cases", "Decided cases", "Share in which nothing was wrong"):
+        label = page.get_by_text(title, exact=True)
+        expect(label).to_be_visible()
+        assert label.evaluate("element => parseFloat(getComputedStyle(element).fontSize)") >= 13  # it does not shrink
+    assert _overflow(page) == []
+    _shot(page, f"figures-{width}")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_enrolment_without_a_template_says_what_to_do(page: Page, mo: User, width: int) -> None:
+    identity = make_identity(mo, seed=None)
+    picture_read(picture_id=make_waiting(identity).pk, reader=OtherReader())
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(f"/likeness/{identity.public_id}")
+    expect(page.get_by_text("Not protected: there is no template.")).to_be_visible()
+    page.get_by_role("link", name="send a photograph").click()
+    expect(page.get_by_label("Photographs", exact=False).first).to_be_in_viewport()
+    assert _overflow(page) == []
+    _shot(page, f"unprotected-{width}")

@@ -151,7 +151,7 @@ def test_photograph_that_could_not_be_used_says_why(client: Client, ada: User) -
     picture_read(picture_id=identity.pictures.get().pk, reader=OtherReader())
     text = _text(client.get(f"/likeness/{identity.public_id}"))
     assert "No face was found" in text
-    assert "Nothing is compared yet" in text
+    assert "Not protected: there is no template." in text
 
 
 def test_withdrawal_is_asked_for_and_proved(client: Client, ada: User) -> None:

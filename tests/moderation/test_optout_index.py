@@ -14,12 +14,12 @@ from django.db import connection, connections, transaction
 from moderation.models import OptOutClaim, OptOutEntry, OptOutIndexBuild, WorkFeatures, WorkHash
 from moderation.selectors import optout_index
 from moderation.selectors.optout import works_found
-from moderation.selectors.optout_index import MANIFEST, WORKS_LOCK, index_folder, index_forget, works_index, works_upto
+from moderation.selectors.optout_index import MANIFEST, WORKS_LOCK, index_folder, works_index, works_upto
 from moderation.services import optout_index as building
 from moderation.services.optout_index import index_build, index_is_due
 from moderation.services.optout_rulings import entry_erase
 from tests.factories.accounts import make_user
-from tests.factories.optout import csv_of, hashes, make_import, make_picture, picture_bytes, register_as
+from tests.factories.optout import csv_of, hashes, index_forget, make_import, make_picture, picture_bytes, register_as
 
 pytestmark = pytest.mark.django_db
 

@@ -10,12 +10,13 @@ from django.core import mail
 from config.celery import app
 from moderation.models import OptOutEntry, OptOutImport, OptOutPicture, OptOutRegistration
 from moderation.selectors.optout import names_found, works_found
-from moderation.selectors.optout_index import MANIFEST, index_folder, index_forget
+from moderation.selectors.optout_index import MANIFEST, index_folder
 from moderation.services.optout import optout_confirm, optout_register
 from moderation.tasks import keep_optout_index, refresh_optout_lists, sweep_optout
 from tests.factories.accounts import make_user
 from tests.factories.optout import (
     csv_of,
+    index_forget,
     make_picture,
     names,
     picture_bytes,

@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
+from accounts.models import User
 from governance.models import AuditEntry
 from governance.policy import Use
 from moderation.consent_terms import ConsentScope, ConsentState, EndReason
@@ -19,14 +22,8 @@ from moderation.selectors.recall import access_notice, notices_of, unanswered_re
 from moderation.services.consent_answers import consent_grant, consent_narrow, consent_revoke
 from moderation.services.consent_ends import consent_end, consents_expire, uncovered_withhold
 from moderation.services.consents import consent_link
-from moderation.services.recall import (
-    Ground,
-    notice_acknowledge,
-    recall_hand_out,
-    recall_reverse,
-    recall_version,
-    recalls_waiting,
-)
+from moderation.services.recall import Held, notice_acknowledge, recall_hand_out, recall_write, recalls_waiting
+from moderation.services.recall_lifting import Ground, recall_reverse
 from registry.errors import ConflictOfInterest, NotAvailable
 from registry.models import Version
 from registry.services.delivery import gate_ask
@@ -356,6 +353,12 @@ def test_letters_go_to_the_holder_or_to_owners_and_who_downloaded() -> None:
     assert notices_of(actor=make_user("stranger")).count() == 0
 
 
+def _page_of(person: User) -> str:
+    client = Client()
+    client.force_login(person)
+    return client.get(reverse("my_recalls")).content.decode()
+
+
 def test_holder_confirms_once_and_it_is_on_record() -> None:
     version = make_version(actor=make_user())
     bob = make_user("bob")
@@ -363,21 +366,25 @@ def test_holder_confirms_once_and_it_is_on_record() -> None:
     consent_revoke(consent=make_linked(version).consent)
     notice = RecallNotice.objects.get()
     assert unanswered_recalls(actor=bob) == 1
+    page = _page_of(bob)
+    assert "1 of them waits for your word that you have done what it asks" in page
     first = notice_acknowledge(notice=access_notice(actor=bob, public_id=notice.public_id), actor=bob)
     again = notice_acknowledge(notice=notice, actor=bob)
     assert first.acknowledged_at == again.acknowledged_at
     assert unanswered_recalls(actor=bob) == 0
+    assert "wait" not in _page_of(bob)
     assert AuditEntry.objects.filter(action="recall.acknowledged").count() == 1
 
 
-def test_recall_of_a_version_for_another_reason_is_issued_once() -> None:
+def test_recall_of_a_version_is_issued_once_for_a_cause() -> None:
     version = make_version(actor=make_user())
     make_receipt(version, make_user("bob"))
-    asked = {"reason_code": "taken-down", "public_text": "It was stolen.", "what_to_do": "Delete it."}
-    first = recall_version(version=version, **asked)
-    assert recall_version(version=version, **asked) == first
-    other = recall_version(version=version, **{**asked, "reason_code": "unsafe"})
-    assert other != first
+    asked: dict[str, Any] = {"reason_code": "unsafe", "public_text": "It was stolen.", "what_to_do": "Delete it."}
+    asked["versions"] = [Held(version, version.state)]
+    first = recall_write(cause="one", **asked)
+    assert first is not None
+    assert recall_write(cause="one", **asked) is None
+    assert recall_write(cause="another", **asked) not in {None, first}
     assert RecallNotice.objects.count() == 2
     assert _state(version) == VersionState.PUBLISHED  # its state is the caller's matter
 

@@ -1,6 +1,5 @@
 """The screening: what each check finds, that a crash is no pass, one worker at a time, and pictures held or let out."""
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -8,9 +7,11 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.utils import timezone
+from django.utils.module_loading import import_string
 from safetensors.numpy import load, save
 
 from accounts.models import User
+from moderation.checks import BY_NAME, CHECKS, checks_of
 from moderation.models import (
     Case,
     CaseKind,
@@ -22,12 +23,8 @@ from moderation.models import (
     ScreeningState,
     WeightFingerprint,
 )
-from moderation.models.screening import CHECK_NAMES
-from moderation.screening import listing
 from moderation.screening.biometrics import outputs_may_be_compared
-from moderation.screening.listing import CHECKS
 from moderation.screening.results import Result
-from moderation.selectors.screening import TITLES
 from moderation.services import screening as service
 from moderation.services.queueing import (
     screening_again,
@@ -75,16 +72,18 @@ def _waiting(actor: User, **given: Any) -> Version:
     return Version.objects.get(pk=version.pk)
 
 
-def test_every_check_is_listed_with_a_title() -> None:
-    assert [check.name for check in CHECKS] == list(TITLES)
-    assert {name for names_ in CHECK_NAMES.values() for name in names_} == set(TITLES)
+def test_every_check_has_a_title_of_its_own_a_function_and_a_round() -> None:
+    assert len({check.title for check in CHECKS}) == len(BY_NAME) == len(CHECKS)
+    assert all(callable(import_string(f"moderation.screening.{check.function}")) for check in CHECKS)
+    assert [check.name for check in checks_of(Round.INTAKE)] == list(BY_NAME)
+    assert all(len(checks_of(round)) >= 5 for round in Round)
 
 
 def test_harmless_upload_passes_every_check_and_is_published(ada: User) -> None:
     version = make_screened(actor=ada)
     states = dict(ScreeningCheck.objects.filter(screening__version=version).values_list("name", "state"))
     pictures = {"reservations", "works", "blocked", "likeness", "person", "explicit"}
-    assert {name for name, state in states.items() if state == CheckState.PASSED} == set(TITLES) - pictures
+    assert {name for name, state in states.items() if state == CheckState.PASSED} == set(BY_NAME) - pictures
     assert {name for name, state in states.items() if state == CheckState.SKIPPED} == pictures
     assert version.state == VersionState.PUBLISHED
     assert version.findings == []
@@ -282,8 +281,7 @@ def service_pause() -> Any:
 
 
 def _with(monkeypatch: pytest.MonkeyPatch, name: str, run: Any) -> None:
-    check = dataclasses.replace(listing.BY_NAME[name], run=run)
-    monkeypatch.setitem(listing.BY_NAME, name, check)
+    monkeypatch.setattr(f"moderation.screening.{BY_NAME[name].function}", run)
 
 
 def test_crashed_check_is_no_pass(ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -370,7 +368,7 @@ def test_worker_does_all_in_order(ada: User) -> None:
     version = make_submitted(actor=ada)
     inspect_and_screen(version_id=version.pk)
     finished = list(ScreeningCheck.objects.filter(screening__version=version).values_list("name", "finished_at"))
-    assert [name for name, _ in finished] == list(CHECK_NAMES[Round.INTAKE])
+    assert [name for name, _ in finished] == [check.name for check in checks_of(Round.INTAKE)]
     assert [moment for _, moment in finished] == sorted(moment for _, moment in finished)
 
 

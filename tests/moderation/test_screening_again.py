@@ -5,22 +5,26 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.test import Client
 from django.utils import timezone
 from safetensors.numpy import load, save
 
 from accounts.models import User
 from governance.policy import Finding
+from moderation.checks import CHECKS
 from moderation.consent_terms import Verification
 from moderation.likeness_consent import current_consent
-from moderation.models import ActsAs, ProtectedIdentity, ScreeningState
+from moderation.models import ActsAs, Case, ProtectedIdentity, Round, Screening, ScreeningState, ScreeningWanted
 from moderation.screening.subject import Subject
+from moderation.selectors.matches import matches_of
+from moderation.selectors.screening import checks_shown
 from moderation.services.consent_answers import consent_grant, consent_refuse
 from moderation.services.consents import consent_verify
 from moderation.services.enrolment import template_add
 from moderation.services.likeness import identity_enrol, identity_verify
-from moderation.services.queueing import PAUSE, screening_again, versions_described_anew
+from moderation.services.queueing import PAUSE, screening_again, screening_queue, versions_wanted
 from moderation.services.screening import screening_run, version_screen_now
-from moderation.tasks import screen_described, sweep_described
+from moderation.tasks import screen_described, sweep_screenings
 from registry.errors import ConflictOfInterest, TransitionRefused
 from registry.models import SampleState, Version
 from registry.services.adapters import adapter_update
@@ -187,20 +191,27 @@ def test_words_that_change_after_publication_are_looked_at(
     register_as(make_user("holder"), *names("Greg Rutkowski"))
     version = _described(make_screened(actor=ada), **words)
     assert (version.state, _codes(version)) == (state, {code} - {""})
-    assert versions_described_anew() == []
+    assert versions_wanted() == []
 
 
 def test_words_that_change_while_checks_run_are_looked_at_afterwards(ada: User) -> None:
     version = make_screened(actor=ada)
-    assert versions_described_anew() == []
+    assert versions_wanted() == []
     adapter_update(actor=ada, adapter=version.adapter, title="Another")
-    assert versions_described_anew() == [version]
-    sweep_described()
-    assert versions_described_anew() == []
+    assert versions_wanted() == [version]
+    sweep_screenings()
+    assert versions_wanted() == []
+    queued = version.screenings.get(state=ScreeningState.QUEUED)
     adapter_update(actor=ada, adapter=version.adapter, title="A third")
-    assert versions_described_anew() == []  # what waits reads this title or, when it ends, is followed by another
-    screening_run(screening_id=str(version.screenings.get(state=ScreeningState.QUEUED).pk))
-    assert versions_described_anew() == [version]
+    sweep_screenings()
+    assert (versions_wanted(), version.screenings.count()) == ([], 2)  # what nobody has begun reads this title too
+    Screening.objects.filter(pk=queued.pk).update(state=ScreeningState.RUNNING)
+    adapter_update(actor=ada, adapter=version.adapter, title="A fourth")
+    sweep_screenings()
+    assert (versions_wanted(), version.screenings.count()) == ([version], 2)  # what runs may have read the third
+    screening_run(screening_id=str(queued.pk))
+    sweep_screenings()
+    assert (versions_wanted(), version.screenings.count()) == ([], 3)
 
 
 def _enrolled(*, verified: bool = True) -> ProtectedIdentity:
@@ -277,3 +288,28 @@ def test_moderator_verifies_nothing_of_their_own(own: str) -> None:
     consent = make_consent(mo) if own == "asked" else make_consent(ada, studio)
     with pytest.raises(ConflictOfInterest):
         consent_verify(consent=consent, actor=mo, method=Verification.CALL, note="")
+
+
+def test_each_check_is_one_line_with_its_newest_run_and_the_earlier_ones_behind_it(ada: User, client: Client) -> None:
+    register_as(make_user("holder"), *names("Greg Rutkowski"))
+    version = _described(make_screened(actor=ada), title="In the style of Greg Rutkowski")
+    shown = {check.title: check for check in checks_shown(version=version, moderator=False)}
+    assert list(shown) == [check.title for check in CHECKS]
+    line = shown["Registered names"]
+    assert (line.newest.state, [run.state for run in line.earlier]) == ("flagged", ["passed"])
+    assert shown["File safety"].earlier == ()
+    client.force_login(ada)
+    page = client.get(f"/{version.adapter}/v/1/checks").content.decode()
+    assert (page.count("<strong>Registered names</strong>"), page.count("Earlier: 1 time<")) == (1, 8)
+
+
+def test_moderators_compare_the_newest_matches_once(ada: User) -> None:
+    version = make_screened(actor=ada, samples=[Sample("shore.png", picture_bytes(make_picture()))])
+    register_as(make_user("holder"), pictures={"Shore": picture_bytes(make_picture())})
+    for _ in range(2):
+        ScreeningWanted.objects.create(version=version, round=Round.REGISTER)
+        version_screen_now(version_id=version.pk)
+    case = Case.objects.get(version=version)
+    assert len(matches_of(case)) == 1
+    screening_queue(version=version, round=Round.REGISTER)  # waits: what is known is still shown
+    assert len(matches_of(case)) == 1

@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
-from moderation.charts import bars, lines
+from moderation.charts import bars, lines, scale_top
 from moderation.models import Case, CaseKind, Report
 from moderation.selectors.statistics import ages_of_open, load_by_day
 from moderation.selectors.transparency import transparency, years_on_record
@@ -136,14 +136,37 @@ def test_load_and_ages_count_each_case_once(mo: User) -> None:
     assert Version.objects.count() == 1
 
 
-def test_bars_fill_the_width_by_the_longest() -> None:
-    chart = bars([2, 4, 0])
-    assert [bar.width for bar in chart.bars] == [300, 600, 0]
-    assert bars([0.5], top=1.0).bars[0].width == 300
-    assert (bars([]).height, bars([0, 0]).bars[1].width) == (0, 0)
+@pytest.mark.parametrize(
+    ("most", "top"), [(0, 2), (1, 2), (2, 2), (3, 4), (9, 10), (10, 10), (11, 20), (61, 80), (100, 100), (101, 200)]
+)
+def test_scale_ends_at_a_round_number_with_a_whole_middle(most: int, top: int) -> None:
+    assert scale_top(most) == top
+    assert top % 2 == 0
 
 
-def test_lines_share_one_scale() -> None:
-    chart = lines([0, 10], [5, 5])
+def test_bars_carry_their_labels_and_their_scale() -> None:
+    chart = bars([("a day", 2), ("a week", 4), ("longer", 0)], title="Open cases")
+    assert [(bar.label, bar.share) for bar in chart.bars] == [("a day", 50), ("a week", 100), ("longer", 0)]
+    assert (chart.ticks, chart.title) == (["0", "2", "4"], "Open cases")
+    shares = bars([("names", 0.5)], title="Share", top=1.0, words="{:.0%}".format)
+    assert (shares.bars[0].share, shares.ticks) == (50, ["0%", "50%", "100%"])
+    assert bars([], title="None").ticks == ["0", "1", "2"]
+    assert bars([("large", 1500)], title="Many").ticks == ["0", "1,000", "2,000"]
+
+
+def test_lines_share_one_scale_and_say_where_they_begin_and_end() -> None:
+    chart = lines([0, 10], [5, 5], along=["1 Nov", "2 Nov"], y_title="Cases a day", x_title="Day")
     assert chart.points == ["0.0,158.0 600.0,2.0", "0.0,80.0 600.0,80.0"]
-    assert lines([0, 0]).points == ["0.0,158 600.0,158"]
+    assert (chart.y_ticks, chart.x_ticks) == (["10", "5", "0"], ["1 Nov", "2 Nov"])
+    days = [str(day) for day in range(1, 31)]
+    assert lines([0] * 30, along=days, y_title="y", x_title="x").x_ticks == ["1", "16", "30"]
+    assert lines([0, 0], along=["a", "b"], y_title="y", x_title="x").points == ["0.0,158.0 600.0,158.0"]
+
+
+def test_page_of_figures_labels_its_axes(client: Client, mo: User) -> None:
+    client.force_login(mo)
+    page = client.get("/moderation/figures").content.decode()
+    for title in ("Cases a day", "Day", "Open cases"):
+        assert f">{title}</p>" in page
+    assert page.count('class="axis axis--x"') == 2  # nothing was decided, so two charts are left
+    assert f"<span>{timezone.now():%-d %b}</span>" in page

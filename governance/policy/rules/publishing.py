@@ -80,6 +80,20 @@ def not_held_back(declared: Declarations) -> Findings:
     return Findings((_reason(Outcome.REVIEW, "held-back-before", "publish.held-back", message, facts),))
 
 
+def no_open_question(declared: Declarations) -> Findings:
+    """What was reported for a grave reason does not come online by itself, whatever the checks say."""
+    if not declared.open_questions:
+        return NOTHING
+    kinds = sorted(declared.open_questions)
+    named = ", ".join(kind.replace("-", " ") for kind in kinds)
+    message = (
+        f"A question about it is open ({named}), and it is not published before a person has decided that. You need "
+        "not do anything."
+    )
+    facts = {"open_questions": kinds}
+    return Findings((_reason(Outcome.REVIEW, "open-question", "publish.open-question", message, facts),))
+
+
 def base_family_fits(declared: Declarations) -> Findings:
     """The licence of the wrong base model must not be shown and enforced: the tensors decide, not the form."""
     found, named = declared.family_found, declared.family_declared
@@ -107,6 +121,7 @@ _DECLARATION_RULES: tuple[Callable[[Declarations], Findings], ...] = (
     training_sources_declared,
     not_a_duplicate,
     not_held_back,
+    no_open_question,
     base_family_fits,
     screening.screened,
     screening.findings,

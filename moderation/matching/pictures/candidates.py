@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from moderation.matching.pictures.description import Description, Query
-from moderation.matching.pictures.hashes import PHASH_BYTES
+from moderation.matching.pictures.hashes import PHASH_BYTES, Hashes
 from moderation.matching.pictures.index import HashIndex
-from moderation.matching.pictures.words import FILED, Filing, WordIndex
+from moderation.matching.pictures.words import FILED, Asked, Filing, WordIndex
 
 RADIUS = 9  # bits of 64 within which a pHash makes a candidate
 VOTES = 3  # features that make a candidate
@@ -60,13 +60,18 @@ class PictureIndex:
 
     def candidates(self, query: Query, most: int = MOST) -> list[Candidate]:
         """The works to verify for a picture, the likeliest first and no more than `most`."""
-        near = self.hashes.search(query.phashes, RADIUS).nearest()
-        votes = self.words.votes(query.features)
-        for owner, count in self.words.votes(query.mirror).items():
-            votes[owner] = max(votes.get(owner, 0), count)
+        return self.candidates_of(query.phashes, (Asked.of(query.features), Asked.of(query.mirror)))[:most]
+
+    def candidates_of(self, phashes: Hashes, asked: Iterable[Asked]) -> list[Candidate]:
+        """All works to verify, the likeliest first, for the hashes of a picture and its features in each mirroring."""
+        near = self.hashes.search(phashes, RADIUS).nearest()
+        votes: dict[int, int] = {}
+        for features in asked:
+            for owner, count in self.words.votes_of(features).items():
+                votes[owner] = max(votes.get(owner, 0), count)
         owners = near.keys() | {owner for owner, count in votes.items() if count >= VOTES}
         found = [Candidate(owner, near.get(owner), votes.get(owner, 0)) for owner in owners]
-        return sorted(found, key=_likeliest_first)[:most]
+        return sorted(found, key=_likeliest_first)
 
     def save(self, folder: Path) -> None:
         """Write both indexes into a new folder."""

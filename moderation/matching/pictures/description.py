@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -60,15 +61,15 @@ class Description:
         return body + struct.pack("<I", zlib.crc32(body))
 
     @classmethod
-    def from_bytes(cls, stored: bytes) -> Description:
-        """Read what `to_bytes` wrote; raises DescriptionInvalid for anything else."""
+    def from_bytes(cls, stored: bytes, *, hashed: int = len(WINDOWS)) -> Description:
+        """Read what `to_bytes` wrote, with so many hashes of a kind; raises DescriptionInvalid for anything else."""
         if len(stored) < _HEAD.size + 4:
             raise DescriptionInvalid(f"{len(stored)} bytes are too few for a picture description.")
         magic, version, windows, count, width, height, *size = _HEAD.unpack_from(stored)
         if magic != MAGIC or version != VERSION:
             raise DescriptionInvalid("Not a picture description of this version; describe the picture again.")
         expected = _HEAD.size + windows * (PHASH_BYTES + PDQ_BYTES) + THUMB**2 + count * _FEATURE + 4
-        if windows != len(WINDOWS) or len(stored) != expected:
+        if windows != hashed or len(stored) != expected:
             raise DescriptionInvalid(f"A picture description of {len(stored)} bytes where {expected} were announced.")
         if zlib.crc32(stored[:-4]) != struct.unpack_from("<I", stored, len(stored) - 4)[0]:
             raise DescriptionInvalid("The picture description is damaged: its checksum does not fit.")
@@ -83,16 +84,21 @@ class Description:
 
 @dataclass(frozen=True)
 class Query:
-    """A picture that is asked about: pHash [8, 8] and PDQ [8, 32] of its eight orientations, its grey raster
-    [height, width], the thumbnails [8, 64, 64] of its orientations, and its features.
+    """A picture that is asked about: pHash [8, 8] and PDQ [8, 32] of its eight orientations, the thumbnails
+    [8, 64, 64] of them, its features, and what reads its grey raster [height, width] when that is needed.
     """
 
     size: tuple[int, int]
     phashes: Hashes
     pdqs: Hashes
-    raster: Grey
     thumbs: Grey
     features: Features
+    read: Callable[[], Grey]
+
+    @cached_property
+    def raster(self) -> Grey:
+        """The grey raster [height, width]; raises what reading the picture raises."""
+        return self.read()
 
     @cached_property
     def mirror(self) -> Features:
@@ -113,7 +119,7 @@ def examine(picture: Image.Image) -> Query:
     seen = upright(picture)
     phashes, pdqs = orientation_hashes(seen)
     raster = grey(seen)
-    return Query(seen.size, phashes, pdqs, raster, orientations(thumbnail(raster)), find(raster, ASKED))
+    return Query(seen.size, phashes, pdqs, orientations(thumbnail(raster)), find(raster, ASKED), lambda: raster)
 
 
 class _Reader:

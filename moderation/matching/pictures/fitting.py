@@ -35,6 +35,12 @@ class Fit:
     inliers: int
     coverage: float
 
+    @property
+    def stretch(self) -> float:
+        """How much more the map enlarges one direction than the other; 1 for a mere turn and enlargement."""
+        large, small = np.linalg.svd(self.transform[:, :2], compute_uv=False)
+        return float(large / small)
+
 
 def fit_features(work: Features, picture: Features) -> Fit | None:
     """The map from the picture's raster to the work's that most pairs of features agree with; None without any."""

@@ -27,6 +27,9 @@ class Thresholds:
     caption that two pictures share would be a match, however many features it has.
     coverage, strong: where the features span less than `coverage` of what both pictures have in common (convex hull
     over overlap), as those of a caption do, there must be twice as many, and the agreement must be `strong`.
+    stretch: where fewer than twice `inliers` agree, a map that enlarges one direction by so much more than the other
+    must bring a `strong` agreement too: an affine map has six free numbers, so four places that two grids of windows
+    happen to share fit one, and copies are seldom squeezed.
     overlay: agreement that decides without features, where hashes within `near` (bits of 64) say how to lay them.
     phash, pdq: distances (bits of 64, of 256) at which a hash decides alone. For works with a picture only PDQ does;
     both are for list entries, of which no more is known. Plain pictures share pHashes: take that for a hint.
@@ -36,6 +39,7 @@ class Thresholds:
     agreement: float = 0.5
     coverage: float = 0.12
     strong: float = 0.75
+    stretch: float = 1.2
     near: int = 12
     overlay: float = 0.75
     phash: int = 2
@@ -83,9 +87,12 @@ class _Laid:
     mirrored: bool
 
     def suffices(self, thresholds: Thresholds) -> bool:
-        if self.fit.coverage >= thresholds.coverage:
-            return self.fit.inliers >= thresholds.inliers and self.agreement >= thresholds.agreement
-        return self.fit.inliers >= 2 * thresholds.inliers and self.agreement >= thresholds.strong
+        many = self.fit.inliers >= 2 * thresholds.inliers
+        if self.fit.coverage < thresholds.coverage:
+            return many and self.agreement >= thresholds.strong
+        sturdy = many or self.fit.stretch <= thresholds.stretch
+        needed = thresholds.agreement if sturdy else thresholds.strong
+        return self.fit.inliers >= thresholds.inliers and self.agreement >= needed
 
 
 def verify(work: Description, picture: Query | Image.Image, thresholds: Thresholds = DEFAULT) -> Verdict:

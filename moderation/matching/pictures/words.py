@@ -25,6 +25,7 @@ SAME = 14  # signatures at most this far apart speak of the same detail
 CROWDED = 1000  # features under one word; such a detail is everywhere, tells nothing, and would cost the most
 _BITS = 20  # of a word
 _POWERS = 1 << np.arange(_BITS)
+_FLIPS = np.array(list(product((0, 1), repeat=UNSURE))).T
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,44 @@ class Filing:
         words = ((word > 0) @ _POWERS).astype(np.uint32)
         return cls(words, np.packbits(signs, axis=1).view(np.uint64).reshape(-1), np.abs(word))
 
+
+@dataclass(frozen=True)
+class Asked:
+    """The asked form of features: words uint32 [n], the places of their least sure bits, uint8 [n, UNSURE], and
+    signatures uint64 [n]. As bytes 16 a feature.
+    """
+
+    words: NDArray[np.uint32]
+    unsure: NDArray[np.uint8]
+    signatures: NDArray[np.uint64]
+
+    @classmethod
+    def of(cls, features: Features) -> Asked:
+        filing = Filing.of(features.first(ASKED))
+        unsure = np.argsort(filing.margins, axis=1, kind="stable")[:, :UNSURE]
+        return cls(filing.words, unsure.astype(np.uint8), filing.signatures)
+
     def probes(self) -> NDArray[np.uint32]:
         """The words [n, 2^UNSURE] to look up: the least sure bits of each taken both ways."""
-        unsure = _POWERS[np.argsort(self.margins, axis=1, kind="stable")[:, :UNSURE]]
-        flips = unsure @ np.array(list(product((0, 1), repeat=UNSURE))).T
-        probes: NDArray[np.uint32] = (self.words[:, None] ^ flips).astype(np.uint32)
+        probes: NDArray[np.uint32] = (self.words[:, None] ^ _POWERS[self.unsure] @ _FLIPS).astype(np.uint32)
         return probes
+
+    def to_bytes(self) -> bytes:
+        """Signatures, words and unsure bits one after the other."""
+        return self.signatures.astype("<u8").tobytes() + self.words.astype("<u4").tobytes() + self.unsure.tobytes()
+
+    @classmethod
+    def from_bytes(cls, stored: bytes) -> Asked:
+        """Read what `to_bytes` wrote; raises IndexInvalid for a length that it cannot have written."""
+        count, rest = divmod(len(stored), 12 + UNSURE)
+        if rest:
+            raise IndexInvalid(f"{len(stored)} bytes are no asked features; describe the picture again.")
+        signatures = np.frombuffer(stored, "<u8", count).astype(np.uint64)
+        words = np.frombuffer(stored, "<u4", count, 8 * count).astype(np.uint32)
+        unsure = np.frombuffer(stored, np.uint8, UNSURE * count, 12 * count).reshape(count, UNSURE)
+        if count and int(unsure.max()) >= _BITS:
+            raise IndexInvalid("Asked features with bits that no word has; describe the picture again.")
+        return cls(words, unsure, signatures)
 
 
 @dataclass(frozen=True)
@@ -92,18 +125,21 @@ class WordIndex:
 
     def votes(self, features: Features) -> dict[int, int]:
         """For each owner, how many of the features look like one of its own. At most one vote a feature."""
-        filing = Filing.of(features.first(ASKED))
-        probes = filing.probes()
-        votes = [self._votes(segment, filing, probes) for segment in self.segments]
+        return self.votes_of(Asked.of(features))
+
+    def votes_of(self, asked: Asked) -> dict[int, int]:
+        """The same for features that were worked out before."""
+        probes = asked.probes()
+        votes = [self._votes(segment, asked, probes) for segment in self.segments]
         owners, counts = np.unique(np.concatenate([np.zeros(0, np.int64), *votes]), return_counts=True)
         return dict(zip(owners.tolist(), counts.tolist(), strict=True))
 
-    def _votes(self, segment: _Segment, filing: Filing, probes: NDArray[np.uint32]) -> NDArray[np.int64]:
+    def _votes(self, segment: _Segment, features: Asked, probes: NDArray[np.uint32]) -> NDArray[np.int64]:
         keys = probes.reshape(-1)
         told = np.flatnonzero(segment.starts[keys + 1] - segment.starts[keys] <= CROWDED)
         asked, rows = places_of(segment.starts, keys[told])
         feature = told[asked] // probes.shape[1]
-        near = np.flatnonzero(np.bitwise_count(segment.signatures[rows] ^ filing.signatures[feature]) <= SAME)
+        near = np.flatnonzero(np.bitwise_count(segment.signatures[rows] ^ features.signatures[feature]) <= SAME)
         # Owners by their place among themselves: a pair of small numbers is one number.
         owners, places = np.unique(segment.owners[rows[near]], return_inverse=True)
         pairs = np.unique(feature[near] * max(len(owners), 1) + places)

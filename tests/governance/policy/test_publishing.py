@@ -18,6 +18,7 @@ CASES = [
     ({"training_sources": ()}, Outcome.REVIEW, "training-sources-missing"),
     ({"duplicates_of": ("ada/thing v1",)}, Outcome.REVIEW, "duplicate"),
     ({"copies_held_back": True}, Outcome.REVIEW, "held-back-before"),
+    ({"open_questions": ("likeness",)}, Outcome.REVIEW, "open-question"),
     ({"family_declared": "sdxl", "family_found": "sd1"}, Outcome.REVIEW, "family-mismatch"),
     ({"family_declared": "sdxl", "family_found": "unknown"}, Outcome.REVIEW, "family-unknown"),
     ({"family_declared": "sdxl", "family_found": "sdxl"}, Outcome.ALLOW, None),

@@ -1,5 +1,8 @@
 """Facet counts and pages: exact where few match, of the newest where many do, and the same by every way of looking."""
 
+import math
+import random
+from dataclasses import replace
 from datetime import timedelta
 from itertools import product
 
@@ -10,7 +13,7 @@ from django.utils import timezone
 from accounts.models import Namespace, User
 from registry.models import Adapter, BaseModel, Version
 from registry.models.adapters import Visibility
-from registry.selectors import matching, search
+from registry.selectors import search, ways
 from registry.selectors.access import adapters_visible_apart, adapters_visible_to
 from registry.selectors.search import AdapterQuery, adapter_browse, adapter_facets, adapter_search
 from registry.services.listing import adapter_index
@@ -56,15 +59,30 @@ def ada() -> User:
     return make_user("ada")
 
 
-@pytest.fixture(params=["walk", "look up", "both", "led"])
+WAYS = ("walk", "walk further", "look up", "look up to a place", "led", "together", "together to a place")
+
+
+@pytest.fixture(params=WAYS)
 def any_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ways to the first matches: walking alone, looking up all there are or down to a place, along one choice."""
-    ways = {"walk": (10_000, 0, 0), "look up": (2, 0, 0), "both": (2, 10_000, 0), "led": (2, 0, 10_000)}
-    walk, far, led = ways[request.param]
-    for name, value in {"WALK": walk, "SHORT_WALK": walk, "SAMPLE": 3, "FAR": far, "OFTEN": 1, "LED": led}.items():
-        monkeypatch.setattr(matching, name, value)
-    monkeypatch.setattr(matching, "PREFIX", matching.Lookup(listed_per_fetch=10, walked_per_listing=1))
-    monkeypatch.setattr(matching, "VALUE", matching.Lookup(listed_per_fetch=10, walked_per_listing=1))
+    """One way to the first matches, whatever it is expected to cost."""
+    take(request.param, monkeypatch)
+
+
+def take(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    to_a_place, looked_up = 2 if "place" in way or "further" in way else None, "look up" in way or "together" in way
+    monkeypatch.setattr(ways, "LED", 10_000 if way == "led" else 0)
+    monkeypatch.setattr(ways, "SHORT_WALK", 2)
+    chosen = ways._Expected.look_up if looked_up else ways._Expected.walk
+    monkeypatch.setattr(ways._Expected, "best", lambda self, most: replace(chosen(self, to_a_place), cost=20_000))
+    # Nothing is cheaper than to answer all questions at once, or nothing dearer.
+    price = -1.0 if "together" in way else math.inf
+    monkeypatch.setattr(
+        ways._Expected,
+        "together",
+        lambda self, rows: replace(
+            self.look_up(to_a_place), cost=price if bool(rows) is bool(to_a_place) else math.inf
+        ),
+    )
 
 
 def counts(facets: dict[str, list[search.Facet]], name: str) -> dict[str, int]:
@@ -211,3 +229,27 @@ def test_a_cursor_of_another_sort_or_none_is_refused(ada: User, sort: str) -> No
     for cursor in (other, "nonsense", "WyJuZXdlc3QiXQ", "W10"):
         with pytest.raises(search.BadCursor):
             adapter_search(actor=STRANGER, query=AdapterQuery(text="lake", sort=sort, cursor=cursor))
+
+
+QUERIES = [
+    AdapterQuery(text=text, family=family, tag=tag, use=use, sort=sort, limit=3)
+    for text, family, tag, use, sort in product(
+        ("", "mis", "lake sun"), ("", "sd1"), ("", "rare", "portrait"), ("", "merging"), ("newest", "downloads")
+    )
+]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_answer_depends_on_what_the_database_expects(ada: User, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "CANDIDATES", 7)
+    studio = make_organisation(ada, "studio", {"member": make_user("bob")})
+    shelf(make_user("eve").namespace, ada, 20)
+    shelf(studio.namespace, ada, 8, "shared", listed=False, visibility=Visibility.ORGANISATION)
+    bob, chance = User.objects.get(username="bob"), random.Random(seed)
+    asked = chance.sample(QUERIES, 12)
+    right = [adapter_browse(actor=bob, query=query) for query in asked]
+    monkeypatch.setattr(ways, "SHORT_WALK", 2)
+    monkeypatch.setattr(ways.Estimates, "_rows", lambda self, name, rows: 10 ** chance.uniform(0, 7))
+    for query, answer in zip(asked, right, strict=True):
+        for _ in range(3):
+            assert adapter_browse(actor=bob, query=query) == answer, query

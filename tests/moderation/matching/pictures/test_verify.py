@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
-from moderation.matching.pictures import Description, Evidence, Thresholds, describe, examine, verify
+from moderation.matching.pictures import DEFAULT, Description, Evidence, Thresholds, describe, examine, verify
+from moderation.matching.pictures.fitting import Fit
+from moderation.matching.pictures.verify import _Laid
 from tests.moderation.matching.pictures.builders import as_jpeg, captioned, cropped, painting, sign
 
 Change = Callable[[Image.Image], Image.Image]
@@ -100,3 +102,24 @@ def test_verdict_is_the_same_each_time_and_after_storage(work: Description) -> N
     assert first.transform is not None
     assert np.array_equal(first.transform, again.transform)  # type: ignore[arg-type]
     assert (first.inliers, first.agreement, first.pdq) == (again.inliers, again.agreement, again.pdq)
+
+
+@pytest.mark.parametrize(
+    ("inliers", "stretch", "agreement", "enough"),
+    [
+        (4, 1.0, 0.5, True),
+        (4, 1.19, 0.5, True),
+        (4, 1.45, 0.59, False),  # two grids of windows that share four places
+        (4, 1.45, 0.75, True),
+        (7, 1.45, 0.74, False),
+        (8, 1.45, 0.5, True),
+        (3, 1.0, 0.9, False),
+        (8, 1.0, 0.49, False),
+    ],
+)
+def test_few_places_have_to_agree_on_a_map_that_copying_makes(
+    inliers: int, stretch: float, agreement: float, enough: bool
+) -> None:
+    fit = Fit(np.array([[stretch, 0.0, 3.0], [0.0, 1.0, 5.0]]), inliers, coverage=0.13)
+    assert fit.stretch == pytest.approx(stretch)
+    assert _Laid(fit, agreement, mirrored=False).suffices(DEFAULT) is enough

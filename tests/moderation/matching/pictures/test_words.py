@@ -8,7 +8,7 @@ import pytest
 from moderation.matching.pictures.buckets import IndexInvalid
 from moderation.matching.pictures.keypoints import Features, find
 from moderation.matching.pictures.raster import grey
-from moderation.matching.pictures.words import CROWDED, FILED, UNSURE, Filing, WordIndex
+from moderation.matching.pictures.words import CROWDED, FILED, UNSURE, Asked, Filing, WordIndex
 from tests.moderation.matching.pictures.builders import as_jpeg, painting
 
 
@@ -35,7 +35,7 @@ def test_filing_of_a_known_descriptor_is_this_word_and_signature() -> None:
 
 def test_probes_are_all_words_that_differ_in_the_least_sure_bits() -> None:
     filing = Filing.of(features(1))
-    probes = filing.probes()
+    probes = Asked.of(features(1)).probes()
     assert probes.shape == (len(filing.words), 2**UNSURE)
     assert all(len(set(row)) == 2**UNSURE for row in probes.tolist())
     changed = np.bitwise_or.reduce(probes ^ filing.words[:, None], axis=1)
