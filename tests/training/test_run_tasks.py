@@ -11,8 +11,10 @@ from django.utils import timezone
 
 from moderation.consent_terms import EndReason
 from moderation.services.consent_ends import consent_end
+from registry.states import VersionState
 from tests.factories.accounts import make_user
 from tests.factories.consents import make_consent
+from tests.factories.registry import make_version
 from tests.factories.training import make_run
 from tests.inference.messages import taken
 from training import tasks
@@ -78,6 +80,19 @@ def test_news_that_was_lost_is_made_up_for() -> None:
     tasks.check_running()
     run.refresh_from_db()
     assert run.state == RunState.STOPPED
+
+
+def test_lost_news_about_a_finished_runs_result_is_made_up_for() -> None:
+    run = make_run(state=RunState.DONE)
+    version = make_version(actor=run.created_by)
+    file = RunFile.objects.create(
+        run=run, step=30, layout="kohya", filename="x", storage_key="k", sha256="0" * 64, size=1, max_difference=0
+    )
+    run.results.create(version=version, file=file, step=30)
+    run.snapshot.dataset.blocks.create(code="optout-match", message="A new opt-out names it.")
+    tasks.check_running()
+    version.refresh_from_db()
+    assert version.state == VersionState.QUARANTINED
 
 
 def test_a_checkpoint_that_is_written_already_is_not_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
