@@ -23,7 +23,7 @@ def adopt_file(*, path: Path, key: str) -> None:
     """Put the content of the file at `path` under `key`; the file stays, for the caller may yet be undone."""
     if default_storage.exists(key):
         return
-    if not _is_local():
+    if not is_local():
         with path.open("rb") as file:
             default_storage.save(key, File(file))
         return
@@ -41,7 +41,8 @@ def adopt_file(*, path: Path, key: str) -> None:
         partial.replace(target)
 
 
-def _is_local() -> bool:
+def is_local() -> bool:
+    """Whether stored files are paths on this machine's disk, and lie in no object store."""
     try:
         default_storage.path("probe")
     except NotImplementedError:
@@ -59,7 +60,7 @@ def store_bytes(*, content: bytes, key: str) -> None:
 @contextmanager
 def local_copy(key: str) -> Iterator[Path]:
     """A readable path for `key`: the file itself on local disk, a temporary copy from an object store."""
-    if _is_local():
+    if is_local():
         yield Path(default_storage.path(key))
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -74,7 +75,7 @@ def read_range(*, key: str, first: int, length: int) -> Iterator[bytes]:
 
     Whatever is wrong with the file is raised here, before the first piece is asked for.
     """
-    if _is_local():
+    if is_local():
         file = default_storage.open(key, "rb")
         file.seek(first)
         return _Pieces(file, length)

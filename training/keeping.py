@@ -18,6 +18,7 @@ from django.core.files import File
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
+from registry.storage import is_local
 from training.models import TrainingRun
 
 MANIFESTS = ("manifest-0.json", "manifest-1.json")  # written by turns: one is always whole
@@ -38,18 +39,9 @@ def store_prefix(run: TrainingRun) -> str:
     return f"training/{run.public_id}"
 
 
-def is_shared() -> bool:
-    """Whether every worker sees the same folders anyway."""
-    try:
-        default_storage.path("probe")
-    except NotImplementedError:
-        return False
-    return True
-
-
 def checkpoints_push(run: TrainingRun) -> int:
     """Copy what is new in the run's folder to the object store; how many files that were. Nothing on local storage."""
-    if is_shared():
+    if is_local():
         return 0
     folder, prefix = run_folder(run), f"{store_prefix(run)}/state"
     before = _manifest(prefix) or Manifest(0, {})
@@ -70,7 +62,7 @@ def checkpoints_fetch(run: TrainingRun) -> int:
     What lies here and is not in the manifest is from a worker that broke off before it was copied; it goes. Without a
     manifest nothing was ever copied, so that what lies here is all there is: it stays.
     """
-    if is_shared():
+    if is_local():
         return 0
     folder, prefix = run_folder(run), f"{store_prefix(run)}/state"
     found = _manifest(prefix)
@@ -88,7 +80,7 @@ def checkpoints_fetch(run: TrainingRun) -> int:
 def folder_forget(run: TrainingRun) -> None:
     """Remove what a run that has ended keeps of its state: the folder here, and the copy in the store."""
     shutil.rmtree(run_folder(run), ignore_errors=True)
-    if not is_shared():
+    if not is_local():
         prefix = f"{store_prefix(run)}/state"
         for key in list(_keys(prefix)):
             default_storage.delete(key)

@@ -16,7 +16,7 @@ from registry.errors import AcceptanceNeeded
 from registry.models import Version
 from registry.selectors.visibility import Actor, versions_readable_by
 from registry.services.delivery import link_token
-from registry.services.standing_pass import receipt_for
+from registry.services.standing_pass import gate_path, receipt_for
 
 FORMATS, TYPES = ("SafeTensor",), ("Model",)
 
@@ -29,15 +29,14 @@ class DownloadView(CivitaiView):
     def get(self, request: Request, pk: int) -> Response | HttpResponseRedirect:
         version = _version(request.user, pk)
         _check_file(request, version)
+        page = root_of(request) + gate_path(version)
         if not request.user.is_authenticated:
-            return Response(
-                {"error": f"Sign in to download: send a token. Its terms: {_page(request, version)}"}, status=401
-            )
+            return Response({"error": f"Sign in to download: send a token. Its terms: {page}"}, status=401)
         token = request.auth if isinstance(request.auth, ApiToken) else None
         try:
             receipt = receipt_for(actor=acting_user(request), version=version, token=token)
         except AcceptanceNeeded as needed:
-            needed.data["url"] = _page(request, version)
+            needed.data["url"] = page
             raise
         response = HttpResponseRedirect(root_of(request) + reverse("delivery", args=[link_token(receipt=receipt)]))
         response["Cache-Control"] = "no-store"
@@ -60,8 +59,3 @@ def _check_file(request: Request, version: Version) -> None:
     wanted = p.id_of(query, "fileId")
     if wanted is not None and not version.files.filter(pk=wanted).exists():
         raise BadRequest(f"This version has no file {wanted}.")
-
-
-def _page(request: Request, version: Version) -> str:
-    adapter = version.adapter
-    return root_of(request) + reverse("gate", args=[adapter.owner.slug, adapter.name, version.number])
