@@ -54,3 +54,13 @@ def _empty_cache() -> None:
     from django.core.cache import cache
 
     cache.clear()
+
+
+SMALLEST = 5e-324
+
+
+@pytest.fixture(autouse=True)
+def _arithmetic_stays_exact() -> Iterator[None]:
+    """No test may leave the processor flushing small numbers to zero: it holds for the whole process, and every later test."""
+    yield
+    assert SMALLEST * 1.0 > 0.0, "this test switched the processor to flush subnormal numbers, and left it so"

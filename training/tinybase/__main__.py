@@ -22,6 +22,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1, help="one thread is faster than two under contention")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    torch.set_flush_denormal(True)  # of the whole process, so it belongs here and not into build()
     build(BaseConfig(work=options.work, out=options.out, unet_steps=options.unet_steps))
 
 

@@ -116,7 +116,6 @@ def build(config: BaseConfig) -> None:
     """Everything, in order. Killed and started again it goes on from its last checkpoint."""
     config.work.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
-    torch.set_flush_denormal(True)
     scenes, pictures = draw_all(config)
     captions = [scene.caption for scene in scenes]
     tokenizer = train_tokenizer(captions)
