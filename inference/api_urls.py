@@ -2,14 +2,14 @@
 
 from django.urls import path
 
-from inference import api
+from inference.api import previews
 
 urlpatterns = [
     path(
         "adapters/<str:owner>/<str:name>/versions/<int:number>/previews",
-        api.PreviewJobsView.as_view(),
+        previews.PreviewJobsView.as_view(),
         name="api_preview_jobs",
     ),
-    path("previews/<uuid:pk>/cancel", api.PreviewCancelView.as_view(), name="api_preview_cancel"),
-    path("previews/<uuid:pk>/retry", api.PreviewRetryView.as_view(), name="api_preview_retry"),
+    path("previews/<uuid:pk>/cancel", previews.PreviewCancelView.as_view(), name="api_preview_cancel"),
+    path("previews/<uuid:pk>/retry", previews.PreviewRetryView.as_view(), name="api_preview_retry"),
 ]

@@ -32,7 +32,14 @@ from inference.engine import (
 )
 from inference.models import PreviewJob
 from inference.plan import Picture, preview_plan
-from inference.services import job_alive, job_broke_off, job_finish, job_progress, preview_lease, weights_missing
+from inference.services.previews import (
+    job_alive,
+    job_broke_off,
+    job_finish,
+    job_progress,
+    preview_lease,
+    weights_missing,
+)
 from inference.states import JobState
 from registry.leases import lease_kept
 from registry.models import Version, VersionImage

@@ -6,7 +6,7 @@ import socket
 from celery import shared_task
 from django.db import OperationalError
 
-from inference.services import preview_queue, previews_awaited, previews_due, versions_without_previews
+from inference.services.previews import preview_queue, previews_awaited, previews_due, versions_without_previews
 from registry.models import Version
 
 

@@ -2,10 +2,10 @@
 
 from django.urls import path
 
-from inference import views
+from inference.views import previews
 
 urlpatterns = [
-    path("<str:owner>/<str:name>/v/<int:number>/previews", views.previews, name="previews"),
-    path("previews/<uuid:pk>/cancel", views.cancel, name="preview_cancel"),
-    path("previews/<uuid:pk>/retry", views.retry, name="preview_retry"),
+    path("<str:owner>/<str:name>/v/<int:number>/previews", previews.previews, name="previews"),
+    path("previews/<uuid:pk>/cancel", previews.cancel, name="preview_cancel"),
+    path("previews/<uuid:pk>/retry", previews.retry, name="preview_retry"),
 ]

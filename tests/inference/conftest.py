@@ -10,7 +10,7 @@ import pytest
 
 from accounts.models import User
 from inference.models import PreviewJob
-from inference.services import preview_queue
+from inference.services.previews import preview_queue
 from registry.models import Version
 from tests.factories.accounts import make_user
 from tests.factories.registry import make_version

@@ -5,7 +5,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from inference.services import preview_queue
+from inference.services.previews import preview_queue
 from registry.models import Version
 from tests.factories.accounts import make_user
 from tests.factories.registry import make_version

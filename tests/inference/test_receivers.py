@@ -6,7 +6,7 @@ import pytest
 
 from accounts.models import User
 from inference.models import PreviewJob
-from inference.services import preview_queue
+from inference.services.previews import preview_queue
 from inference.states import JobState
 from registry.models import Version
 from tests.factories.registry import inspect_and_screen, make_submitted

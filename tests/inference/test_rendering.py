@@ -20,7 +20,7 @@ from inference.engine.credentials import TRAINED
 from inference.models import PreviewJob
 from inference.plan import SEED, SETTINGS
 from inference.rendering import preview_render
-from inference.services import MAX_ATTEMPTS, preview_cancel, preview_queue, preview_retry
+from inference.services.previews import MAX_ATTEMPTS, preview_cancel, preview_queue, preview_retry
 from inference.states import JobState
 from moderation.services.screening import version_screen_now
 from registry.models import Version, VersionImage

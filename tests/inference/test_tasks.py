@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from inference.models import PreviewJob
-from inference.services import preview_lease
+from inference.services.previews import preview_lease
 from inference.states import JobState
 from inference.tasks import queue_previews, render_previews, sweep_previews
 from registry.models import Version

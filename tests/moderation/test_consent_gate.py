@@ -14,7 +14,7 @@ from governance.policy.rules.consents import RULE, consents_cover
 from governance.rulebook import current_ruleset
 from governance.services import audited
 from inference.models import PreviewJob
-from inference.services import preview_lease, preview_queue
+from inference.services.previews import preview_lease, preview_queue
 from inference.states import JobState
 from moderation.consent_terms import ConsentScope
 from moderation.models import Consent

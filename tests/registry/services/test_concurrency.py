@@ -10,7 +10,7 @@ from django.db import connection
 from accounts.models import User
 from governance.policy import Use
 from inference.models import PreviewJob
-from inference.services import preview_cancel, preview_queue
+from inference.services.previews import preview_cancel, preview_queue
 from inference.states import JobState
 from registry.models import Acceptance, Adapter, Version
 from registry.services.adapters import adapter_update

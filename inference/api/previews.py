@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 from accounts.authentication import acting_user
 from accounts.errors import NotFound
 from inference.models import PreviewJob
-from inference.services import preview_cancel, preview_retry
+from inference.services.previews import preview_cancel, preview_retry
 from registry.permissions import AdapterPermission
 from registry.selectors.access import access_version, access_version_by_id
 from registry.selectors.visibility import versions_readable_by

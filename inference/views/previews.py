@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.errors import NotFound
 from accounts.models import User
 from inference.models import PreviewJob
-from inference.services import preview_cancel, preview_retry, previews_awaited, weights_missing
+from inference.services.previews import preview_cancel, preview_retry, previews_awaited, weights_missing
 from inference.states import JobState
 from moderation.selectors.screening import previews_in_check
 from registry.models import Version

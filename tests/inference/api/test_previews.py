@@ -7,7 +7,7 @@ from django.test import Client
 
 from accounts.models import User
 from inference.models import PreviewJob
-from inference.services import preview_queue
+from inference.services.previews import preview_queue
 from inference.states import JobState
 from registry.models import Version
 from registry.models.adapters import Visibility

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from inference.models import PreviewJob
-from inference.services import job_progress, preview_lease, preview_queue
+from inference.services.previews import job_progress, preview_lease, preview_queue
 from inference.states import JobState
 from registry.models import Version, VersionImage
 from registry.models.adapters import Visibility

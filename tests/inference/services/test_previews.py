@@ -14,7 +14,7 @@ from governance.handles import actor_names
 from governance.models import AuditEntry, DecisionRecord
 from inference.errors import JobConflict
 from inference.models import PreviewJob
-from inference.services import (
+from inference.services.previews import (
     MAX_ATTEMPTS,
     job_alive,
     job_broke_off,
