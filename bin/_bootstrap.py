@@ -45,10 +45,19 @@ def prepare(requirement_files):
 
 def run(module, arguments):
     """Become `python -m module` of the environment."""
+    os.execve(PYTHON, [PYTHON, "-m", module] + list(arguments), _environment())
+
+
+def call(module, arguments):
+    """Run `python -m module` of the environment to its end; its exit code."""
+    return subprocess.call([PYTHON, "-m", module] + list(arguments), env=_environment())
+
+
+def _environment():
     environment = dict(os.environ)
     environment["PATH"] = os.path.join(VENV, "bin") + os.pathsep + environment.get("PATH", "")
     environment["VIRTUAL_ENV"] = VENV
-    os.execve(PYTHON, [PYTHON, "-m", module] + list(arguments), environment)
+    return environment
 
 
 def _digest(requirement_files):
