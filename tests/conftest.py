@@ -42,6 +42,7 @@ def _own_files() -> Iterator[None]:
     from django.conf import settings
 
     folder = Path(settings.DATA_DIR)
+    assert "test" in folder.parts, f"{folder} is not an own folder of the tests: other settings than theirs are in use"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     yield
@@ -61,6 +62,6 @@ SMALLEST = 5e-324
 
 @pytest.fixture(autouse=True)
 def _arithmetic_stays_exact() -> Iterator[None]:
-    """No test may leave the processor flushing small numbers to zero: it holds for the whole process, and every later test."""
+    """No test may leave the processor flushing small numbers to zero: that holds for every later test as well."""
     yield
     assert SMALLEST * 1.0 > 0.0, "this test switched the processor to flush subnormal numbers, and left it so"
