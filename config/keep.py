@@ -77,7 +77,10 @@ def main(command: list[str]) -> int:
     keeper = Keeper(command)
     signal.signal(signal.SIGTERM, keeper.stop)
     signal.signal(signal.SIGINT, keeper.stop)
-    return keeper.run()
+    status = keeper.run()
+    for number in (signal.SIGTERM, signal.SIGINT):  # Python's own end would let a second one kill us: status -15, not 0
+        signal.signal(number, signal.SIG_IGN)
+    return status
 
 
 if __name__ == "__main__":
