@@ -40,6 +40,7 @@ from inference.services.previews import (
     preview_lease,
     weights_missing,
 )
+from inference.signals import previews_rendered
 from inference.states import JobState
 from registry.leases import lease_kept
 from registry.models import Version, VersionImage
@@ -114,6 +115,7 @@ def _render(job: PreviewJob) -> None:
         if job_finish(job=job, state=JobState.DONE):
             adapter_refresh(adapter=version.adapter)
             transaction.on_commit(lambda: pictures_added.send(sender=Version, version_id=version.pk))
+            transaction.on_commit(lambda: previews_rendered.send(sender=PreviewJob, job_id=str(job.pk)))
     PreviewJob.objects.filter(pk=job.pk, state=JobState.DONE).update(pictures_done=job.pictures_total, step=0)
 
 
@@ -186,6 +188,7 @@ def _certificate() -> Any:
 
 def _row(version: Version, picture: Picture, image: Image.Image) -> dict[str, Any]:
     return {
+        "shows": picture.shows,
         "prompt": picture.prompt,
         "seed": picture.seed,
         "steps": picture.settings.steps,

@@ -11,20 +11,36 @@ from rest_framework.views import APIView
 
 from accounts.authentication import acting_user
 from accounts.errors import NotFound
-from inference.models import PreviewJob
+from inference.models import PreviewFacts, PreviewJob
 from inference.services.previews import preview_cancel, preview_retry
 from registry.permissions import AdapterPermission
 from registry.selectors.access import access_version, access_version_by_id
 from registry.selectors.visibility import versions_readable_by
 
 
+class PreviewFactsSerializer(serializers.ModelSerializer[PreviewFacts]):
+    """Mean colour differences (ΔE*ab, CIE 1976) against the base alone; null where there were no pictures for one."""
+
+    curve = serializers.ListField(
+        child=serializers.ListField(child=serializers.FloatField(), min_length=2, max_length=2),
+        help_text="Pairs of strength and change.",
+    )
+
+    class Meta:
+        model = PreviewFacts
+        fields = ["reference", "curve", "change", "with_trigger", "without_trigger", "diversity", "base_diversity"]
+        fields += ["measured_at"]
+        read_only_fields = fields
+
+
 class PreviewJobSerializer(serializers.ModelSerializer[PreviewJob]):
     share = serializers.FloatField(read_only=True, help_text="How much is done, 0 to 1.")
+    facts = PreviewFactsSerializer(read_only=True, allow_null=True)
 
     class Meta:
         model = PreviewJob
         fields = ["id", "state", "problem", "pictures_done", "pictures_total", "step", "steps", "share", "attempts"]
-        fields += ["created_at", "started_at", "finished_at"]
+        fields += ["created_at", "started_at", "finished_at", "facts"]
         read_only_fields = fields
 
 
@@ -34,7 +50,7 @@ class PreviewJobsView(APIView):
     @extend_schema(responses=PreviewJobSerializer(many=True), operation_id="preview_jobs_list")
     def get(self, request: Request, owner: str, name: str, number: int) -> Response:
         version = access_version(actor=request.user, owner=owner, name=name, number=number)
-        return Response(PreviewJobSerializer(version.preview_jobs.all()[:20], many=True).data)
+        return Response(PreviewJobSerializer(version.preview_jobs.select_related("facts")[:20], many=True).data)
 
 
 class _JobView(APIView):

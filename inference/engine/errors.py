@@ -15,5 +15,9 @@ class AdapterError(EngineError):
     """An adapter that cannot be read, or cannot be applied exactly."""
 
 
+class OutOfMemory(EngineError):
+    """The device's memory does not suffice; smaller or fewer pictures may do."""
+
+
 class Cancelled(Exception):
     """Raised by a progress callback to stop the work at once."""

@@ -3,9 +3,11 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -71,10 +73,19 @@ def read_file(path: Path | str, *, digest: bool = True) -> AdapterFile:
     `digest=False` leaves out the SHA256, which takes longer than all the rest; lineage then knows the name alone.
     """
     path = Path(path)
+    with opened(path) as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        metadata = dict(file.metadata() or {})
+    refuse_unusable_numbers(tensors)
+    return AdapterFile(tensors, metadata, path.stem, sha256_of(path) if digest else "", config_beside(path))
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """The file with its header read and found sound. Raises AdapterError where it is not."""
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-            metadata = dict(file.metadata() or {})
+            yield file
     except FileNotFoundError as error:
         raise AdapterError(
             "The adapter file is missing.", f"There is no file {path.name}.", "Upload it again."
@@ -85,11 +96,10 @@ def read_file(path: Path | str, *, digest: bool = True) -> AdapterFile:
             f"{path.name} is no sound safetensors file: {error}.",
             "Export it as safetensors; pickle files (.ckpt, .pt, .bin) are never opened, because they can run code.",
         ) from error
-    refuse_unusable_numbers(tensors)
-    return AdapterFile(tensors, metadata, path.stem, sha256_of(path) if digest else "", _config_beside(path))
 
 
-def _config_beside(path: Path) -> str:
+def config_beside(path: Path) -> str:
+    """The text of PEFT's adapter_config.json, where the file is one that PEFT reads with it; else ""."""
     beside = path.with_name("adapter_config.json")
     if path.name != "adapter_model.safetensors" or not beside.is_file():
         return ""

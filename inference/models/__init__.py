@@ -1,5 +1,18 @@
 """Rows of inference."""
 
-from inference.models.previews import PreviewJob
+from inference.models.generation import Generation, GenerationAdapter, GenerationBatch, GenerationPicture
+from inference.models.making import FileForm, Making, MakingJob, MakingPart
+from inference.models.previews import PreviewFacts, PreviewJob
 
-__all__ = ["PreviewJob"]
+__all__ = [
+    "FileForm",
+    "Generation",
+    "GenerationAdapter",
+    "GenerationBatch",
+    "GenerationPicture",
+    "Making",
+    "MakingJob",
+    "MakingPart",
+    "PreviewFacts",
+    "PreviewJob",
+]

@@ -63,3 +63,21 @@ class PreviewJob(models.Model):
     @property
     def is_unfinished(self) -> bool:
         return self.state in UNFINISHED
+
+
+class PreviewFacts(models.Model):
+    """What was measured on the pictures of a finished job: colour differences, and adapters of like weights.
+
+    The differences are ΔE*ab as `inference.effects` gives them; null where the job had no pictures for one.
+    """
+
+    job = models.OneToOneField(PreviewJob, on_delete=models.CASCADE, primary_key=True, related_name="facts")
+    curve = models.JSONField(default=list)  # pairs of strength and change against the base alone
+    reference = models.FloatField()  # the strength of the rest
+    change = models.FloatField(null=True)
+    with_trigger = models.FloatField(null=True)
+    without_trigger = models.FloatField(null=True)
+    diversity = models.FloatField(null=True)
+    base_diversity = models.FloatField(null=True)
+    alike = models.JSONField(default=list)  # pairs of a version's id and the likeness of its weights, the nearest first
+    measured_at = models.DateTimeField(default=timezone.now)

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.errors import NotFound
 from accounts.models import User
 from inference.models import PreviewJob
+from inference.selectors.preview_facts import preview_report
 from inference.services.previews import preview_cancel, preview_retry, previews_awaited, weights_missing
 from inference.states import JobState
 from moderation.selectors.screening import previews_in_check
@@ -64,6 +65,7 @@ def _fragment(request: HttpRequest, version: Version) -> HttpResponse:
         "in_check": job is not None and job.state == JobState.DONE and previews_in_check(version),
         "rows": list(rows.values()),
         "may_manage": may_manage,
+        "report": preview_report(actor=request.user, version=version) if rows else None,
         **_what_can_be_done(request.user, job, version, may_manage=may_manage),
     }
     return render(request, "inference/_previews.html", context)

@@ -8,6 +8,14 @@ from django.utils import timezone
 from registry.models.versions import Version
 
 
+class Shows(models.TextChoices):
+    """What a row of previews is for."""
+
+    STRENGTH = "strength", "one prompt at rising strength"
+    PLAIN = "plain", "a prompt without the trigger word"
+    SEEDS = "seeds", "one prompt from several seeds"
+
+
 class VersionImage(models.Model):
     """One picture. Its bytes are served only to who may read the version."""
 
@@ -15,6 +23,7 @@ class VersionImage(models.Model):
     version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="images")
     row = models.PositiveIntegerField()  # one row per prompt
     column = models.PositiveIntegerField()  # one column per strength
+    shows = models.CharField(max_length=10, choices=Shows.choices, default=Shows.STRENGTH)
     prompt = models.TextField()
     negative_prompt = models.TextField(blank=True)
     seed = models.BigIntegerField()
@@ -34,4 +43,7 @@ class VersionImage(models.Model):
 
     class Meta:
         ordering = ["row", "column"]
-        constraints = [models.UniqueConstraint(fields=["version", "row", "column"], name="image_place_unique")]
+        constraints = [
+            models.UniqueConstraint(fields=["version", "row", "column"], name="image_place_unique"),
+            models.CheckConstraint(name="image_shows_known", condition=models.Q(shows__in=Shows.values)),
+        ]

@@ -84,9 +84,11 @@
     const follow = () => {
       const radio = find("#decision input[name=verdict]:checked");
       const text = radio && task.getAttribute(`data-${radio.value}`);
-      const recalled = find("#decision input[name=recall][value=yes]").checked;
+      const question = find("#decision input[name=recall][value=yes]");
+      const telling = radio && radio.value === "tell"; /* to tell them is this decision itself */
       find("#recall").hidden = !text;
-      task.closest(".field").hidden = !recalled;
+      question.closest(".field").hidden = telling;
+      task.closest(".field").hidden = !telling && !question.checked;
       if (text && (!task.value.trim() || prepared.includes(task.value))) task.value = text;
     };
     find("#decision").addEventListener("change", follow);

@@ -18,18 +18,21 @@
     }, left);
   };
   let state = "";
+  const ENDED = ["done", "failed", "cancelled", "stopped"];
   source.addEventListener("progress", (event) => {
     const now = JSON.parse(event.data);
     tell("run-progress", 1000);
     if (state && now.state !== state) for (const part of ["run-checkpoint", "run-sample", "run-log", "run-points"]) tell(part, 500);
     state = now.state;
+    /* The draft comes a moment after the end; then there is no more news, and nobody asks for it every second. */
+    if (ENDED.includes(state)) setTimeout(() => source.close(), 15000);
   });
   source.addEventListener("points", () => tell("run-points", 3000));
   source.addEventListener("log", (event) => {
     const line = JSON.parse(event.data);
     tell("run-log", 1000);
     if (line.kind === "sample") tell("run-sample", 2000);
-    if (line.kind === "checkpoint") tell("run-checkpoint", 1000);
+    if (line.kind === "checkpoint" || line.kind === "result") tell("run-checkpoint", 1000);
     if (line.kind !== "sample") tell("run-progress", 1000);
   });
   window.addEventListener("pagehide", () => source.close());

@@ -26,7 +26,9 @@ def ada(db: None) -> User:
 @pytest.fixture
 def version(ada: User) -> Version:
     """A published version of a small adapter, for which nothing is queued yet."""
-    return make_version(actor=ada)
+    return make_version(
+        actor=ada, declared={"trigger_words": (), "preview_prompts": ("a large red circle on a white background",)}
+    )
 
 
 @pytest.fixture

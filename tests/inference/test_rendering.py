@@ -96,15 +96,18 @@ def _fail(error: Exception) -> Callable[[], None]:
     return do
 
 
-def test_job_renders_four_strengths_of_one_seed(job: PreviewJob, version: Version) -> None:
+def test_job_renders_four_strengths_of_one_seed_and_none_of_its_word(job: PreviewJob, version: Version) -> None:
     assert _run(job).state == JobState.DONE
-    assert (job.pictures_done, job.share, job.problem, job.attempts) == (4, 1.0, {}, 1)
+    assert (job.pictures_done, job.share, job.problem, job.attempts) == (6, 1.0, {}, 1)
     assert job.lease_until is None
     images = _images(version)
     assert [(image.row, image.column, image.strength) for image in images] == [
-        (0, 0, 0.0), (0, 1, 0.5), (0, 2, 0.75), (0, 3, 1.0),
+        (0, 0, 0.0), (0, 1, 0.5), (0, 2, 0.75), (0, 3, 1.0), (1, 0, 0.0), (1, 1, 1.0),
     ]  # fmt: skip
-    assert {(image.seed, image.prompt, image.base_model) for image in images} == {(SEED, PROMPT, "tinybase")}
+    assert {(image.shows, image.seed, image.prompt, image.base_model) for image in images} == {
+        ("strength", SEED, PROMPT, "tinybase"),
+        ("plain", SEED, PROMPT.removeprefix("striped "), "tinybase"),
+    }
     pixels = [_pixels(image) for image in images]
     assert {array.shape for array in pixels} == {(64, 64, 3)}
     for other in pixels[1:]:
@@ -133,7 +136,7 @@ def test_pictures_carry_their_marks(job: PreviewJob, version: Version) -> None:
         assert marks.source_type == TRAINED
         assert marks.credential is not None
         assert (marks.credential.state, marks.credential.source_type) == ("valid", TRAINED)
-        assert marks.prompt == PROMPT
+        assert marks.prompt == image.prompt
         assert marks.settings["Seed"] == str(SEED)
         assert marks.settings["Adapter weight"] == str(image.strength)
         assert marks.settings["Adapter"] == str(version)
@@ -177,7 +180,7 @@ def test_job_goes_on_after_a_crash_without_repeating_pictures(job: PreviewJob, v
     assert (job.attempts, job.worker) == (2, "second")
     after = _images(version)
     assert [image.storage_key for image in after[:2]] == [image.storage_key for image in kept]
-    assert len(after) == 4
+    assert len(after) == 6
 
 
 def test_unexpected_error_ends_the_job_after_three_times(job: PreviewJob, version: Version) -> None:

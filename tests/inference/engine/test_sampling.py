@@ -100,9 +100,6 @@ def test_picture_of_nan_is_an_error(overflowing: Any) -> None:
 def test_picture_withheld_by_the_safety_checker_is_an_error(sd: Any) -> None:
     from inference.engine.sampling import _picture
 
-    class Result:
-        images = [np.zeros((8, 8, 3))]
-        nsfw_content_detected = [True]
-
-    with pytest.raises(EngineError, match="safety checker"):
-        _picture(Result())
+    withheld = _picture(np.zeros((8, 8, 3)), flagged=True)
+    assert isinstance(withheld, EngineError)
+    assert "safety checker" in withheld.why
