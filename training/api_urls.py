@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from training.api import dataset_pictures, datasets, runs
+from training.api import dataset_pictures, datasets, rulings, run_files, runs
 
 urlpatterns = [
     path("datasets", datasets.DatasetsView.as_view(), name="api_datasets"),
@@ -13,6 +13,20 @@ urlpatterns = [
         dataset_pictures.DatasetPictureContentView.as_view(),
         name="api_dataset_picture_content",
     ),
+    path(
+        "dataset-pictures/<uuid:pk>/thumb",
+        dataset_pictures.DatasetPictureThumbView.as_view(),
+        name="api_dataset_picture_thumb",
+    ),
+    path(
+        "dataset-pictures/<uuid:pk>/ruling",
+        rulings.DatasetPictureRulingView.as_view(),
+        name="api_dataset_picture_ruling",
+    ),
+    path("dataset-captioners", dataset_pictures.CaptionersView.as_view(), name="api_dataset_captioners"),
+    path("dataset-deletions", datasets.DatasetDeletionsView.as_view(), name="api_dataset_deletions"),
+    path("datasets/<str:owner>/<str:name>/ruling", rulings.DatasetRulingView.as_view(), name="api_dataset_ruling"),
+    path("datasets/<str:owner>/<str:name>/recheck", datasets.DatasetRecheckView.as_view(), name="api_dataset_recheck"),
     path("datasets/<str:owner>/<str:name>", datasets.DatasetDetailView.as_view(), name="api_dataset"),
     path("datasets/<str:owner>/<str:name>/imports", datasets.DatasetImportsView.as_view(), name="api_dataset_imports"),
     path("datasets/<str:owner>/<str:name>/jobs", datasets.DatasetJobsView.as_view(), name="api_dataset_jobs"),
@@ -66,6 +80,17 @@ urlpatterns = [
         "training/runs/<uuid:pk>/checkpoints/<int:step>/choose",
         runs.TrainingChooseView.as_view(),
         name="api_training_choose",
+    ),
+    path("training/runs/<uuid:pk>/review", rulings.TrainingReviewView.as_view(), name="api_training_review"),
+    path(
+        "training/runs/<uuid:pk>/files/<uuid:file>",
+        run_files.TrainingFileContentView.as_view(),
+        name="api_training_file",
+    ),
+    path(
+        "training/samples/<uuid:pk>/content",
+        run_files.TrainingSampleContentView.as_view(),
+        name="api_training_sample_content",
     ),
     path("training/runs/<uuid:pk>/publish", runs.TrainingPublishView.as_view(), name="api_training_publish"),
     *(

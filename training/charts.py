@@ -57,7 +57,7 @@ def curves(
 ) -> Chart | None:
     """Lines over steps 0 to `last`, on one scale that leaves out the highest hundredth; None without a point.
 
-    Each of `series` is (name, kind, pairs of step and value); values that are no numbers are left out.
+    Each of `series` is (name, kind, pairs of step and value); values that are not finite are left out.
     """
     cleaned = [(name, kind, [pair for pair in pairs if math.isfinite(pair[1])]) for name, kind, pairs in series]
     values = sorted(value for _, _, pairs in cleaned for _, value in pairs)

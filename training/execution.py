@@ -26,13 +26,14 @@ from training.engine import (
     WrittenAdapter,
     export,
 )
-from training.engine import run as engine_run
+from training.engine.together import run_on
 from training.errors import DatasetGone
 from training.keeping import cache_folder, checkpoints_fetch, run_folder
 from training.machines import machine_class
-from training.models import EventKind, Level, TrainingRun
+from training.models import TrainingRun
 from training.models.runs import problem_of
 from training.recorder import Recorder
+from training.services.exports import export_alive, export_broke_off, export_claim, export_end
 from training.services.leasing import (
     LeaseLost,
     others_wait,
@@ -45,8 +46,8 @@ from training.services.leasing import (
 from training.services.provenance import base_digest_keep, provenance_of
 from training.services.recording import file_keep
 from training.services.results import draft_try
-from training.services.run_states import run_log
 from training.services.snapshots import SnapshotItem, snapshot_folder
+from training.services.trained import trained_keep
 from training.states import RunState, Wanted
 from training.termination import told_to_end
 
@@ -90,7 +91,9 @@ def _train(run: TrainingRun, told: threading.Event) -> RunResult:
     checkpoints_fetch(run)
     _check_base(run)
     with snapshot_folder(run.snapshot) as items, Recorder(run, watched=_training(items)) as recorder:
-        return engine_run(_job(run, items), recorder, Steering(run, told))
+        trained_keep(run, items)
+        processes = machine_class(run.gpu_class).processes
+        return run_on(_job(run, items), recorder, Steering(run, told), processes=processes)
 
 
 def _check_base(run: TrainingRun) -> None:
@@ -194,19 +197,31 @@ def patiently(ask: Callable[[], T]) -> T:
 
 
 def checkpoint_export(*, run: TrainingRun, step: int) -> None:
-    """Write another checkpoint of a run as adapter files, and make a draft of them."""
-    checkpoints_fetch(run)
+    """Write another checkpoint of a run as adapter files, under a lease, and make a draft of them."""
+    claimed = export_claim(run=run, step=step)
+    if claimed is None:
+        return
+    with lease_kept(renew=partial(export_alive, claimed), lifetime=settings.TRAINING_LEASE):
+        _export(claimed, step)
+
+
+def _export(run: TrainingRun, step: int) -> None:
+    began = time.monotonic()
     try:
+        checkpoints_fetch(run)
         _check_base(run)
         with snapshot_folder(run.snapshot) as items:
             files = export(_job(run, items), step)
+        _take_over(run, files)
     except (TrainingError, DatasetGone) as error:
         text = str(error) if isinstance(error, TrainingError) else f"{error.detail} {error.remedy}"
-        run_log(run, EventKind.RESULT, text, level=Level.ERROR, step=step, data={"code": error.code})
-        TrainingRun.objects.filter(pk=run.pk, chosen_step=step).update(chosen_step=None)
-        return
-    _take_over(run, files)
-    draft_try(run=run, step=step)
+        export_end(run=run, seconds=time.monotonic() - began, refused=text, code=error.code)
+    except Exception:
+        export_broke_off(run)
+        raise
+    else:
+        if export_end(run=run, seconds=time.monotonic() - began):
+            draft_try(run=run, step=step)
 
 
 def _take_over(run: TrainingRun, files: Sequence[WrittenAdapter]) -> None:

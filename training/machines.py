@@ -11,13 +11,17 @@ GIB = 1024**3
 
 @dataclass(frozen=True)
 class MachineClass:
-    """One kind of machine: what torch calls its device, its memory in bytes, and what a second of it costs."""
+    """One kind of machine: what torch calls its device, its memory in bytes, and what a second of it costs.
+
+    With several `processes` a run is trained by as many devices of the machine together; `memory` is that of each.
+    """
 
     name: str
     device: str
     memory: int
     tariff: Decimal
     workers: int
+    processes: int = 1
 
     @property
     def queue(self) -> str:
@@ -27,7 +31,8 @@ class MachineClass:
     def label(self) -> str:
         """As a person reads it."""
         price = f"{self.tariff.normalize():f} {settings.TRAINING_CURRENCY} a second" if self.tariff else "no charge"
-        return f"{self.name}: {self.memory / GIB:g} GiB, {price}"
+        devices = f"{self.processes} × " if self.processes > 1 else ""
+        return f"{self.name}: {devices}{self.memory / GIB:g} GiB, {price}"
 
 
 def machine_classes() -> dict[str, MachineClass]:
@@ -43,8 +48,13 @@ def machine_class(name: str) -> MachineClass:
 def _read(name: str, text: str) -> MachineClass:
     try:
         device, memory, tariff, workers = text.split("/")
-        return MachineClass(name, device, int(float(memory) * GIB), Decimal(tariff), int(workers))
+        device, _, processes = device.partition("*")
+        found = MachineClass(name, device, int(float(memory) * GIB), Decimal(tariff), int(workers), int(processes or 1))
+        if found.processes < 1 or (found.processes > 1 and ":" in device):
+            raise ValueError(device)  # several of them are not one by its number
+        return found
     except (ValueError, InvalidOperation) as error:
         raise ImproperlyConfigured(
-            f"TRAINING_CLASSES holds {name}={text!r}: write name=device/memory in GiB/tariff per second/workers."
+            f"TRAINING_CLASSES holds {name}={text!r}: write name=device/memory in GiB/tariff per second/workers; "
+            "the device is cpu, cuda, cuda:1, or cuda*2 for two of them together."
         ) from error

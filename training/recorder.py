@@ -151,7 +151,7 @@ class Recorder:
 
     @_take.register
     def _(self, event: NotFinite) -> None:
-        text = f"The loss is no number any more; step {event.last_good} is the last good checkpoint. {event.why}"
+        text = f"The training diverged; step {event.last_good} is the last good checkpoint. {event.why}"
         self._say(EventKind.MESSAGE, text, Level.ERROR, step=event.step, data={"last_good": event.last_good})
 
     @_take.register

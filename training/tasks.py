@@ -11,6 +11,7 @@ from django.db import OperationalError
 from moderation.models import Consent
 from training.machines import machine_class
 from training.models import DatasetJob, DatasetWork, TrainingRun
+from training.services.alarms import alarm_escalate, alarms_escalating
 from training.services.blocking import (
     blocks_of_deleted_lift,
     consent_ended_for,
@@ -19,9 +20,9 @@ from training.services.blocking import (
     datasets_compared_before,
 )
 from training.services.dataset_work import datasets_unscreened, screening_queue, works_due
-from training.services.forgetting import run_folders_forget
+from training.services.exports import exports_due
+from training.services.forgetting import erased_runs_forget, run_contents_forget, run_folders_forget
 from training.services.leasing import classes_due, runs_heal
-from training.services.results import exports_due, file_of
 from training.services.retention import (
     deletions_look_again,
     deletions_prove,
@@ -66,8 +67,7 @@ def export_checkpoint(run_id: str, step: int) -> None:
     from training.execution import checkpoint_export
 
     run = TrainingRun.objects.select_related(*RELATED).get(public_id=run_id)
-    if run.chosen_step == step and file_of(run, step) is None:  # a second message finds the work done
-        checkpoint_export(run=run, step=step)
+    checkpoint_export(run=run, step=step)  # a second message finds the work done, or another's
 
 
 @shared_task(soft_time_limit=50, time_limit=60)
@@ -81,7 +81,14 @@ def sweep_runs() -> None:
 
 @shared_task(soft_time_limit=540, time_limit=600)
 def forget_runs() -> None:
+    """Remove what runs left that nobody can need any more, and what erased people's runs kept back."""
+    # Imported here, and only here: it loads the matching of pictures.
+    from training.services.trained import traces_forget
+
     run_folders_forget()
+    run_contents_forget()
+    erased_runs_forget()
+    traces_forget()
 
 
 @shared_task(soft_time_limit=240, time_limit=300)
@@ -150,6 +157,8 @@ def sweep_datasets() -> None:
     """Hand out again what lost its message or its worker, and prove what was deleted."""
     for dataset in datasets_unscreened():
         screening_queue(dataset=dataset)
+    for alarm in alarms_escalating():
+        alarm_escalate(alarm=alarm)
     for job_id in works_due():
         run_dataset_work.delay(job_id)
     deletions_prove()
@@ -157,8 +166,12 @@ def sweep_datasets() -> None:
 
 @shared_task(soft_time_limit=240, time_limit=300)
 def compare_datasets() -> None:
-    """Look again at datasets when the registers of other people's rights have changed since."""
+    """Look again at datasets, and at what was trained on, when the registers of other people's rights have changed."""
+    # Imported here, and only here: it loads the matching of pictures.
+    from training.services.trained import trained_compare
+
     blocks_of_deleted_lift()
+    trained_compare()
     for consent_id in consents_lost():
         end_dataset_consent.delay(consent_id)
     for dataset_id in datasets_compared_before():

@@ -101,8 +101,10 @@ def test_a_checkpoint_that_is_written_already_is_not_written_again(monkeypatch: 
     run = make_run(state=RunState.DONE)
     TrainingRun.objects.filter(pk=run.pk).update(chosen_step=20)
     asked: list[int] = []
-    monkeypatch.setattr(execution, "checkpoint_export", lambda *, run, step: asked.append(step))
+    monkeypatch.setattr(execution, "_export", lambda run, step: asked.append(step))
     tasks.export_checkpoint(str(run.public_id), 20)
+    tasks.export_checkpoint(str(run.public_id), 20)  # it is held
+    TrainingRun.objects.filter(pk=run.pk).update(export_until=None)
     RunFile.objects.create(
         run=run, step=20, layout="kohya", filename="x", storage_key="k", sha256="0" * 64, size=1, max_difference=0
     )

@@ -19,7 +19,7 @@ from training.permissions import DatasetPermission, permission_to_change
 from training.selectors.consents import consent_to_rest_on
 from training.selectors.dataset_pages import FILTERS, pictures_shown
 from training.selectors.datasets import access_picture
-from training.services.captioning import captioning_queue
+from training.services.captioning import MODES, captioners, captioning_queue
 from training.services.captions import EditRule, caption_set, edit_apply, edit_preview, edit_undo
 from training.services.pictures import pictures_change, pictures_remove
 from training.views.dataset_pictures import picture_answer
@@ -103,6 +103,25 @@ class DatasetPictureContentView(PictureView):
         picture = self.picture(request, pk, P.READ)
         answer: HttpResponse = picture_answer(picture, picture.storage_key)
         return answer
+
+
+class DatasetPictureThumbView(PictureView):
+    """A small copy."""
+
+    @extend_schema(responses={(200, "image/png"): OpenApiTypes.BINARY}, operation_id="dataset_picture_thumb")
+    def get(self, request: Request, pk: uuid.UUID) -> HttpResponse:
+        picture = self.picture(request, pk, P.READ)
+        answer: HttpResponse = picture_answer(picture, picture.thumb_key)
+        return answer
+
+
+class CaptionersView(APIView):
+    """The captioners that this registry has, and where they may write."""
+
+    @extend_schema(responses=s.CaptionersSerializer, operation_id="dataset_captioners")
+    def get(self, request: Request) -> Response:
+        acting_user(request)
+        return Response(s.CaptionersSerializer({"captioners": captioners(), "modes": list(MODES)}).data)
 
 
 class DatasetCaptionsView(DatasetView):

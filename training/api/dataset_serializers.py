@@ -17,6 +17,7 @@ from training.models import (
     Protection,
     Purpose,
 )
+from training.reporting.captions import CAPTION_MAX
 from training.services.captioning import MODES
 
 BULK = [EditKind.REPLACE, EditKind.PREFIX, EditKind.APPEND, EditKind.SHUFFLE]
@@ -124,8 +125,8 @@ class DatasetPictureSerializer(serializers.ModelSerializer[DatasetPicture]):
 class PictureEditSerializer(serializers.Serializer[Any]):
     """What is changed of a picture. `caption_was` refuses to overwrite what the caller has not seen."""
 
-    caption = serializers.CharField(max_length=5000, required=False, allow_blank=True)
-    caption_was = serializers.CharField(max_length=5000, required=False, allow_blank=True, trim_whitespace=False)
+    caption = serializers.CharField(max_length=CAPTION_MAX, required=False, allow_blank=True)
+    caption_was = serializers.CharField(max_length=CAPTION_MAX, required=False, allow_blank=True, trim_whitespace=False)
     source = serializers.CharField(max_length=2000, required=False, allow_blank=True)  # type: ignore[assignment]
     licence_id = serializers.CharField(max_length=80, required=False, allow_blank=True)
     depicts_person = serializers.BooleanField(required=False, allow_null=True)
@@ -186,10 +187,26 @@ class CaptioningSerializer(serializers.Serializer[Any]):
     mode = serializers.ChoiceField(choices=list(MODES.items()), default="missing")
 
 
+class CaptionersSerializer(serializers.Serializer[Any]):
+    """The captioners of this registry by name, and the modes: where they write."""
+
+    captioners = serializers.ListField(child=serializers.CharField())
+    modes = serializers.ListField(child=serializers.CharField())
+
+
 class DatasetConsentSerializer(serializers.Serializer[Any]):
     """A consent that the dataset is to rest on."""
 
     consent = serializers.UUIDField()
+
+
+class LinkedConsentSerializer(serializers.Serializer[Any]):
+    """A consent that the dataset rests on (`linked`), or could; `holds` is whether it is in force."""
+
+    consent = serializers.UUIDField()
+    name = serializers.CharField()
+    linked = serializers.BooleanField()
+    holds = serializers.BooleanField()
 
 
 class SnapshotSerializer(serializers.ModelSerializer[DatasetSnapshot]):
@@ -204,9 +221,13 @@ class SnapshotSerializer(serializers.ModelSerializer[DatasetSnapshot]):
 
 
 class DatasetDeletionSerializer(serializers.ModelSerializer[DatasetDeletion]):
-    """What was deleted, and when the storage was seen without it."""
+    """What was deleted, and when the storage was seen without it: the proof."""
+
+    owner = serializers.CharField(source="dataset.owner.slug", read_only=True)
+    dataset = serializers.UUIDField(source="dataset.public_id", read_only=True)
+    name = serializers.CharField(source="dataset.name", read_only=True)
 
     class Meta:
         model = DatasetDeletion
-        fields = ["reason", "digest", "pictures", "size", "asked_at", "proved_at"]
+        fields = ["owner", "dataset", "name", "reason", "digest", "pictures", "size", "asked_at", "proved_at"]
         read_only_fields = fields

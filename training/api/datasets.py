@@ -18,15 +18,16 @@ from registry.services.versions import namespace_of
 from training.api import dataset_serializers as s
 from training.models import Dataset
 from training.permissions import DatasetPermission
-from training.selectors.consents import consent_to_rest_on
+from training.selectors.consents import consent_to_rest_on, consents_linked, consents_to_choose
 from training.selectors.dataset_pages import SIDES, picture_counts, report_of
-from training.selectors.datasets import access_dataset, datasets_readable_by
+from training.selectors.datasets import access_dataset, datasets_readable_by, deletions_readable_by
 from training.services.datasets import (
     DatasetDraft,
     consent_link,
     consent_release,
     current_statement,
     dataset_create,
+    dataset_recheck,
     dataset_update,
 )
 from training.services.imports import import_queue
@@ -34,6 +35,7 @@ from training.services.retention import dataset_delete
 from training.services.snapshots import obstacles, snapshot_take
 
 P = DatasetPermission
+DELETIONS = 100
 
 
 class DatasetView(APIView):
@@ -106,6 +108,25 @@ class DatasetDetailView(DatasetView):
         return Response(s.DatasetDeletionSerializer(deletion).data)
 
 
+class DatasetRecheckView(DatasetView):
+    """Checks repeated that could not be finished."""
+
+    @extend_schema(request=None, responses={202: None}, operation_id="dataset_recheck")
+    def post(self, request: Request, owner: str, name: str) -> Response:
+        found = self.dataset(request, owner, name, P.CONTRIBUTE)
+        dataset_recheck(dataset=found, actor=acting_user(request))
+        return Response(status=202)
+
+
+class DatasetDeletionsView(APIView):
+    """What was deleted of one's own and of organisations that one manages, and the proof."""
+
+    @extend_schema(responses=s.DatasetDeletionSerializer(many=True), operation_id="dataset_deletions")
+    def get(self, request: Request) -> Response:
+        rows = deletions_readable_by(acting_user(request))[:DELETIONS]
+        return Response(s.DatasetDeletionSerializer(rows, many=True).data)
+
+
 class DatasetImportsView(DatasetView):
     """Uploads that have arrived become pictures of the dataset."""
 
@@ -157,6 +178,22 @@ class DatasetReportView(DatasetView):
 
 class DatasetConsentsView(DatasetView):
     """The consents that the dataset rests on."""
+
+    @extend_schema(responses=s.LinkedConsentSerializer(many=True), operation_id="dataset_consents")
+    def get(self, request: Request, owner: str, name: str) -> Response:
+        """Those linked, whether each holds now; and those that could be linked."""
+        found = self.dataset(request, owner, name, P.MANAGE)
+        linked = [
+            {"consent": one.consent.public_id, "name": one.name, "linked": True, "holds": one.holds}
+            for one in consents_linked(found)
+        ]
+        known = {str(one["consent"]) for one in linked}
+        free = [
+            {"consent": pk, "name": label, "linked": False, "holds": True}
+            for pk, label in consents_to_choose(found)
+            if pk not in known
+        ]
+        return Response(s.LinkedConsentSerializer([*linked, *free], many=True).data)
 
     @extend_schema(request=s.DatasetConsentSerializer, responses={204: None}, operation_id="dataset_consent_link")
     def post(self, request: Request, owner: str, name: str) -> Response:

@@ -7,7 +7,6 @@ from typing import Any
 from django.http import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import serializers
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,17 +15,23 @@ from rest_framework.views import APIView
 from accounts.authentication import acting_user
 from accounts.errors import NotFound
 from registry.models import BaseModel
-from registry.models.adapters import Visibility
+from training.api.run_serializers import (
+    CheckpointSerializer,
+    RunPlanSerializer,
+    RunPublishSerializer,
+    RunSampleSerializer,
+    RunSerializer,
+)
 from training.engine.checks import problems
 from training.engine.config import TrainConfig
 from training.engine.presets import families, preset, purposes
 from training.errors import RecipeRefused, ResultRefused
 from training.forms.previews import situation_now
 from training.machines import machine_classes
-from training.models import RunCheckpoint, RunSample, TrainingRun
+from training.models import TrainingRun
 from training.permissions import DatasetPermission, RunPermission
 from training.selectors.datasets import access_dataset
-from training.selectors.queue import place_of
+from training.selectors.run_pages import checkpoints_of
 from training.selectors.runs import access_run, runs_listed
 from training.services.results import checkpoint_choose, result_publish
 from training.services.runs import (
@@ -44,105 +49,6 @@ from training.streaming import event_facts, point_facts, stream_response
 
 P = RunPermission
 A_PAGE = 50
-
-
-class RunSerializer(serializers.ModelSerializer[TrainingRun]):
-    """A run as its people see it."""
-
-    id = serializers.UUIDField(source="public_id", read_only=True)
-    owner = serializers.CharField(source="owner.slug", read_only=True)
-    created_by = serializers.CharField(source="created_by.username", read_only=True)
-    dataset = serializers.CharField(source="snapshot.dataset", read_only=True)
-    dataset_digest = serializers.CharField(source="snapshot.digest", read_only=True)
-    base_model = serializers.CharField(source="base_model.slug", read_only=True)
-    share = serializers.FloatField(read_only=True, help_text="How much is done, 0 to 1.")
-    seconds_left = serializers.FloatField(read_only=True, allow_null=True)
-    seconds_used = serializers.FloatField(read_only=True)
-    cost = serializers.DecimalField(12, 4, read_only=True, help_text="What the use so far costs.")
-    estimate_cost = serializers.DecimalField(12, 4, read_only=True)
-    decisions = serializers.SerializerMethodField(help_text="May it be trained, and used as intended?")
-    queue = serializers.SerializerMethodField(help_text="Place in the queue; null where it does not wait.")
-    results = serializers.SerializerMethodField(help_text="Versions that were made from it.")
-    files = serializers.SerializerMethodField(help_text="Adapters that were written and compared.")
-
-    class Meta:
-        model = TrainingRun
-        fields = ["id", "owner", "created_by", "title", "adapter_name", "dataset", "dataset_digest", "base_model"]
-        fields += ["base_digest", "purpose", "trigger", "recipe", "recipe_digest", "intended_use", "gpu_class"]
-        fields += ["priority", "state", "problem", "wanted", "step", "steps", "share", "phase", "checkpoint_step"]
-        fields += ["warnings", "proposal", "chosen_step", "estimate_seconds", "estimate_memory", "estimate_cost"]
-        fields += ["seconds_used", "seconds_left", "cost", "currency", "peak_memory", "attempts", "queue", "decisions"]
-        fields += ["results", "files", "created_at", "queued_at", "started_at", "finished_at"]
-        read_only_fields = fields
-
-    def get_decisions(self, run: TrainingRun) -> list[dict[str, Any]]:
-        records = [record for record in (run.decision, run.use_decision) if record is not None]
-        return [{"id": str(record.public_id), **record.to_json()} for record in records]
-
-    def get_queue(self, run: TrainingRun) -> dict[str, Any] | None:
-        place = place_of(run)
-        return None if place is None else {"position": place.position, "of": place.of, "why": place.why}
-
-    def get_results(self, run: TrainingRun) -> list[dict[str, Any]]:
-        rows = run.results.select_related("version__adapter__owner")
-        return [
-            {
-                "adapter": str(row.version.adapter),
-                "version": row.version.number,
-                "state": row.version.state,
-                "step": row.step,
-            }
-            for row in rows
-        ]
-
-    def get_files(self, run: TrainingRun) -> list[dict[str, Any]]:
-        keys = ("step", "layout", "filename", "sha256", "size", "max_difference")
-        return [{"id": str(file.pk), **{key: getattr(file, key) for key in keys}} for file in run.files.all()]
-
-
-class RunPlanSerializer(serializers.Serializer[Any]):
-    """What is to be trained. Without a recipe the preset is taken; what a recipe leaves out is the preset's."""
-
-    dataset = serializers.RegexField(r"^[^/\s]+/[^/\s]+\Z", help_text="owner/name")
-    base_model = serializers.SlugField()
-    purpose = serializers.CharField(max_length=20, default="style")
-    trigger = serializers.CharField(max_length=100, allow_blank=True, required=False)
-    recipe = serializers.DictField(required=False, help_text="Sections and settings, as GET /training/presets gives.")
-    adapter_name = serializers.CharField(max_length=60)
-    title = serializers.CharField(max_length=120, allow_blank=True, default="")
-    intended_use = serializers.ChoiceField([use.value for use in INTENDED])
-    gpu_class = serializers.CharField(max_length=30, required=False)
-    priority = serializers.IntegerField(min_value=-1, max_value=1, default=0)
-
-
-class PublishSerializer(serializers.Serializer[Any]):
-    """How the draft is published; the rights statement is affirmed by its edition."""
-
-    rights_edition = serializers.CharField(max_length=20)
-    licence = serializers.CharField(max_length=80, required=False)
-    trigger_words = serializers.ListField(child=serializers.CharField(max_length=200), required=False)
-    strength = serializers.FloatField(min_value=-4, max_value=4, required=False)
-    commercial_use = serializers.ListField(child=serializers.CharField(max_length=10), required=False)
-    credit_required = serializers.BooleanField(default=True)
-    allow_derivatives = serializers.BooleanField(default=True)
-    allow_different_licence = serializers.BooleanField(default=False)
-    visibility = serializers.ChoiceField(choices=Visibility.choices, default=Visibility.PUBLIC)
-    title = serializers.CharField(max_length=120, required=False)
-    description = serializers.CharField(max_length=20_000, allow_blank=True, required=False)
-
-
-class CheckpointSerializer(serializers.ModelSerializer[RunCheckpoint]):
-    class Meta:
-        model = RunCheckpoint
-        fields = ["step", "size", "made_at", "removed_at"]
-        read_only_fields = fields
-
-
-class RunSampleSerializer(serializers.ModelSerializer[RunSample]):
-    class Meta:
-        model = RunSample
-        fields = ["id", "step", "prompt", "seed", "with_trigger", "width", "height", "sha256", "made_at"]
-        read_only_fields = fields
 
 
 class TrainingPresetsView(APIView):
@@ -327,7 +233,7 @@ class TrainingEventsView(_RunView):
 
 
 class TrainingSamplesView(_RunView):
-    """The sample pictures; their content is at /training/samples/{id}."""
+    """The sample pictures, each with the address of its content."""
 
     @extend_schema(responses=RunSampleSerializer(many=True), operation_id="training_run_samples")
     def get(self, request: Request, pk: uuid.UUID) -> Response:
@@ -335,11 +241,11 @@ class TrainingSamplesView(_RunView):
 
 
 class TrainingCheckpointsView(_RunView):
-    """The checkpoints, removed ones as well."""
+    """The checkpoints, removed ones as well, each with its losses."""
 
     @extend_schema(responses=CheckpointSerializer(many=True), operation_id="training_run_checkpoints")
     def get(self, request: Request, pk: uuid.UUID) -> Response:
-        return Response(CheckpointSerializer(self.run(request, pk).checkpoints.all(), many=True).data)
+        return Response(CheckpointSerializer(checkpoints_of(self.run(request, pk), removed=True), many=True).data)
 
 
 class TrainingChooseView(_RunView):
@@ -354,16 +260,16 @@ class TrainingChooseView(_RunView):
 class TrainingPublishView(_RunView):
     """Send the draft to inspection, screening and decision."""
 
-    @extend_schema(request=PublishSerializer, responses=RunSerializer, operation_id="training_run_publish")
+    @extend_schema(request=RunPublishSerializer, responses=RunSerializer, operation_id="training_run_publish")
     def post(self, request: Request, pk: uuid.UUID) -> Response:
         run = self.run(request, pk, P.PUBLISH)
-        asked = PublishSerializer(data=request.data)
+        asked = RunPublishSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         result = run.results.filter(version__state="draft").select_related("version__adapter__owner").first()
         if result is None:
             raise ResultRefused("There is no draft of this run.")
         data = dict(asked.validated_data)
-        about = {key: data.pop(key) for key in ("visibility", "title", "description") if key in data}
+        about = {key: data.pop(key) for key in ("visibility", "content_level", "title", "description") if key in data}
         if "licence" in data:
             data["licence_id"] = data.pop("licence")
         declared = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}

@@ -12,3 +12,7 @@ class TrainingError(Exception):
         self.why = why
         self.remedy = remedy
         self.code = code
+
+    def __reduce__(self) -> tuple[type[TrainingError], tuple[str, str, str, str]]:
+        """As it was made: it travels between the processes of a run."""
+        return type(self), (self.what, self.why, self.remedy, self.code)

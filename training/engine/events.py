@@ -68,7 +68,7 @@ class MemoryHalved:
 
 @dataclass(frozen=True)
 class NotFinite:
-    """The loss or the gradient is no number any more; the run ends at its last good checkpoint."""
+    """The loss or the gradient became NaN or infinite; the run ends at its last good checkpoint."""
 
     step: int
     last_good: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -13,9 +14,10 @@ from training.engine.config import Precision
 from training.engine.errors import TrainingError
 from training.engine.events import MemoryHalved, Message, NotFinite, Phase, Sampled, Step
 from training.engine.jobs import Control
+from training.engine.memory import first_line, is_out_of_memory, memory_error, memory_told
 from training.engine.optimizers import set_rates
 from training.engine.sampler import Batch, Slot
-from training.engine.sampling import sample, wishes
+from training.engine.sampling import Wish, sample, wishes
 from training.engine.session import Session, save_checkpoint
 from training.engine.validation import validate
 
@@ -25,18 +27,23 @@ def train(run: Session) -> Control:
     run.tell(Phase("train", run.step, run.config.steps))
     if run.step == 0:
         save_checkpoint(run)
-        draw_samples(run, strength=0.0)  # the base's own, to stand beside
-    while run.step < run.config.steps:
+    cut = not complete_samples(run)  # of step 0 the base's own, to stand beside; else what a pause has cut off
+    while True:
+        cut = bool(run.place.agreed(int(cut)))
+        if run.step >= run.config.steps and not cut:
+            return Control.GO
         if (asked := run.asked()) is not Control.GO:
             return asked
+        if cut:  # a pause was taken back
+            cut = not complete_samples(run)
+            continue
         take_step(run)
         if _due(run, run.config.validate_every) and run.validation:
             measure(run)
         if _due(run, run.config.samples.every):
-            draw_samples(run, strength=run.config.samples.strength)
+            cut = not draw_samples(run, wishes(run.config))
         if _due(run, run.config.checkpoint_every):
             save_checkpoint(run)
-    return Control.GO
 
 
 def _due(run: Session, every: int) -> bool:
@@ -66,8 +73,10 @@ def _gradients(run: Session, batches: Sequence[Batch]) -> float:
         run.optimizer.zero_grad(set_to_none=True)
         try:
             loss, why = _backward(run, batches), ""
-        except torch.OutOfMemoryError as error:
-            loss, why = torch.zeros((), device=run.place.device), str(error).partition("\n")[0] or "out of memory"
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            loss, why = torch.zeros((), device=run.place.device), first_line(error)
         if not run.place.agreed(int(bool(why))):
             run.place.add_up([loss])
             return float(loss)
@@ -99,13 +108,7 @@ def _halve(run: Session, why: str) -> None:
     run.optimizer.zero_grad(set_to_none=True)
     run.place.forget()
     if run.micro <= 1:
-        raise TrainingError(
-            "The run needs more memory than this machine has.",
-            f"Even one picture at a time does not fit ({why}).",
-            "Switch gradient checkpointing on, use bf16 or a quantised base, lower the resolution, or choose a larger "
-            "GPU.",
-            "out-of-memory",
-        )
+        raise memory_error("in a step, even with one picture at a time", why)
     run.micro //= 2
     times = math.ceil(run.config.data.batch / run.micro)
     run.tell(MemoryHalved(run.step, run.micro, times * run.config.data.accumulation, why))
@@ -123,7 +126,8 @@ def _apply(run: Session, loss: float) -> float:
         skipped = False
     if not (math.isfinite(loss) and (math.isfinite(norm) or skipped)):
         _stop_at_last_good(run, loss, norm)
-    run.scaler.step(run.optimizer)
+    with memory_told("where the optimizer moves the weights, after which no step can be repeated"):
+        run.scaler.step(run.optimizer)
     run.scaler.update()
     return 0.0 if skipped else norm
 
@@ -154,31 +158,69 @@ def _advice(run: Session) -> str:
 
 
 def measure(run: Session) -> None:
-    """The validation loss with the weights that count."""
-    with run.averaged(), run.network.at(1.0):
-        found = validate(run.lessons, run.validation, run.step, run.micro)
+    """The validation loss with the weights that count; in smaller batches where the memory does not suffice."""
+    micro = run.micro
+    while True:
+        try:
+            with run.averaged(), run.network.at(1.0):
+                found = validate(run.lessons, run.validation, run.step, micro)
+            break
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            run.place.forget()
+        if micro <= 1:
+            run.tell(Message("warning", f"There was too little memory for the validation of step {run.step}."))
+            return
+        micro //= 2
     if math.isfinite(found.loss):
         run.tell(found)
     else:
         run.tell(
-            Message("warning", f"The validation loss of step {run.step} is no number; the training loss still is.")
+            Message("warning", f"The validation loss of step {run.step} is NaN or infinite; the training loss is not.")
         )
 
 
-def draw_samples(run: Session, *, strength: float) -> None:
-    """Sample pictures, told one by one. They are there to look at: too little memory for them ends no run."""
-    wanted = wishes(run.config)
+def complete_samples(run: Session) -> bool:
+    """The samples of the step that a run begins or goes on at: told again where they are drawn, else drawn now.
+
+    False where something else was asked for before all were there.
+    """
+    if not run.place.is_main or not (run.step == 0 or _due(run, run.config.samples.every)):
+        return True
+    missing = []
+    for wish in wishes(run.config):
+        path = samples_folder(run) / wish.file_name
+        if path.exists():
+            run.tell(Sampled(run.step, wish.prompt, wish.seed, wish.with_trigger, path))
+        else:
+            missing.append(wish)
+    return draw_samples(run, missing)
+
+
+def samples_folder(run: Session) -> Path:
+    return run.job.folder / "samples" / f"step-{run.step:08d}"
+
+
+def draw_samples(run: Session, wanted: Sequence[Wish]) -> bool:
+    """Sample pictures, told one by one; False where something else was asked for before all were drawn.
+
+    They are there to look at: too little memory for them ends no run.
+    """
     if not wanted or not run.place.is_main:
-        return
-    folder = run.job.folder / "samples" / f"step-{run.step:08d}"
+        return True
+    strength = run.config.samples.strength if run.step else 0.0
     try:
         with run.averaged(), run.network.at(strength), run.encoder.whole_pipeline():
-            paths = sample(run.family, run.place, run.config, folder, wanted)
+            paths = sample(run.family, run.place, run.config, samples_folder(run), wanted)
             for wish in wanted:
                 if run.control() is not Control.GO:
-                    return
+                    return False
                 path = next(paths)
                 run.tell(Sampled(run.step, wish.prompt, wish.seed, wish.with_trigger, path))
-    except torch.OutOfMemoryError:
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
         run.place.forget()
         run.tell(Message("warning", f"There was too little memory for the sample pictures of step {run.step}."))
+    return True

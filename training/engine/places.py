@@ -73,6 +73,11 @@ class Place:
             torch.cuda.empty_cache()
 
 
+def find_rank() -> int:
+    """The number of this process among its fellows, as their launcher says; 0 where it is alone."""
+    return int(os.environ.get("RANK", "0"))
+
+
 def find_place(device: str, precision: Precision) -> Place:
     """The place of this process: one of several under `accelerate launch`, else the device that was asked for."""
     rank, world = 0, 1

@@ -9,6 +9,7 @@ from training.engine.errors import TrainingError
 from training.engine.events import OnEvent
 from training.engine.jobs import Control, Job, RunResult, State, WrittenAdapter
 from training.engine.loop import train
+from training.engine.memory import memory_told
 from training.engine.results import write_results
 from training.engine.session import Session, Stopped, save_checkpoint
 from training.engine.setup import setup
@@ -28,10 +29,11 @@ def run(job: Job, on_event: OnEvent, control: Callable[[], Control]) -> RunResul
     except Stopped as stopped:
         return RunResult(_ENDS[stopped.asked], (), 0, time.monotonic() - began, 0)
     try:
-        asked = train(session)
+        with memory_told("while it trained"):
+            asked = train(session)
         if asked is not Control.CANCEL:
             save_checkpoint(session)
-        files = write_results(session) if asked is Control.GO else ()
+        files = _written(session) if asked is Control.GO else ()
         state = _ENDS.get(asked, State.DONE)
         return RunResult(state, files, session.step, time.monotonic() - began, session.place.peak_memory())
     finally:
@@ -42,9 +44,14 @@ def export(job: Job, step: int, on_event: OnEvent | None = None) -> tuple[Writte
     """Write another checkpoint of the run as the result. Raises TrainingError where there is none of this step."""
     session = setup(job, on_event or _silent, _go, at=step)
     try:
-        return write_results(session)
+        return _written(session)
     finally:
         cleanup(session)
+
+
+def _written(session: Session) -> tuple[WrittenAdapter, ...]:
+    with memory_told("while the adapter was written, read back and compared"):
+        return write_results(session)
 
 
 def cleanup(session: Session) -> None:

@@ -51,7 +51,9 @@ def sample(family: Family, place: Place, config: TrainConfig, folder: Path, some
     folder.mkdir(parents=True, exist_ok=True)
     for wish in some:
         path = folder / wish.file_name
-        _picture(_pixels(family, place, config, wish)).save(path)
+        partial = path.with_name(f".{path.name}.partial")
+        _picture(_pixels(family, place, config, wish)).save(partial, "PNG")
+        partial.replace(path)  # whole or not at all: what is there after a pause is not drawn again
         yield path
 
 

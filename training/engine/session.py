@@ -115,13 +115,13 @@ def make_scaler(place: Place) -> torch.amp.GradScaler:
 
 
 def save_checkpoint(run: Session) -> None:
-    """Write the state behind the current step, unless it is there. Raises TrainingError where a weight is no number."""
+    """Write the state behind the current step, unless it is there. Raises TrainingError for weights not finite."""
     if run.saved == run.step:
         return
     weights = dict(run.network.parameters())
     if not finite(weights):
         raise TrainingError(
-            "The weights are no numbers any more.",
+            "The weights are not finite any more.",
             f"After step {run.step} at least one of them is NaN or infinite.",
             "Go on from an earlier checkpoint with a lower learning rate.",
             "not-finite",

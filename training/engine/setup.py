@@ -13,6 +13,7 @@ from training.engine.errors import TrainingError
 from training.engine.events import OnEvent, Phase
 from training.engine.families import Family, family_of
 from training.engine.jobs import Control, Item, Job
+from training.engine.memory import memory_told
 from training.engine.networks import build_network
 from training.engine.optimizers import Average, make_optimizer
 from training.engine.pictures import placed
@@ -29,7 +30,8 @@ def setup(job: Job, on_event: OnEvent, control: Callable[[], Control], *, at: in
     config, items = job.config, _items(job)
     place = find_place(job.base.device, config.optim.precision)
     on_event(Phase("load", 0, 1)) if place.is_main else None
-    family = family_of(load_base(job.base, config, place), job.base.family, config.loss)
+    with memory_told("while the base model was loaded"):
+        family = family_of(load_base(job.base, config, place), job.base.family, config.loss)
     sizes = _sizes(family, config)
     network = build_network(family, config)
     network.install(place.device)
@@ -58,9 +60,11 @@ def setup(job: Job, on_event: OnEvent, control: Callable[[], Control], *, at: in
         micro=config.data.batch,
     )
     run.tell(Phase("load", 1, 1))
-    resume(run, at)
+    with memory_told("while it went back to its checkpoint"):
+        resume(run, at)
     if at is None:
-        _fill_caches(run)
+        with memory_told("while pictures and captions were encoded, one at a time"):
+            _fill_caches(run)
     return run
 
 

@@ -12,6 +12,7 @@ from registry.selectors.access import namespaces_for_upload
 from registry.services.adapters import NAME_PATTERN
 from training.models import Dataset, EditKind, Origin, Protection, Purpose
 from training.permissions import PICTURE_RIGHTS
+from training.reporting.captions import CAPTION_MAX
 from training.services.captioning import MODES, captioners
 from training.services.captions import EditRule
 from training.services.datasets import KEEP_LONGEST, DatasetDraft
@@ -163,7 +164,7 @@ def upload_pairs(ids: list[str], paths: list[str]) -> list[tuple[uuid.UUID, str]
 class PictureForm(forms.Form):
     """What is said of one picture."""
 
-    caption = forms.CharField(widget=forms.Textarea(attrs={"rows": 3}), max_length=5000, required=False)
+    caption = forms.CharField(widget=forms.Textarea(attrs={"rows": 3}), max_length=CAPTION_MAX, required=False)
     was = forms.CharField(widget=forms.HiddenInput, required=False, strip=False)
 
 

@@ -106,6 +106,12 @@ class RunForm(StartForm):
         if start is not None:
             self._propose(start)
 
+    @property
+    def purpose_title(self) -> str:
+        """What it is to learn, in words."""
+        titles = {one.name: one.title for one in purposes()}
+        return titles.get(self.start_from.purpose, "") if self.start_from else ""
+
     def _propose(self, start: Start) -> None:
         self.proposal = start.preset()
         flat = flattened(self.proposal.config.to_json())

@@ -15,6 +15,7 @@ from typing import Any
 
 from training.layouts.errors import EntryRefused
 from training.layouts.trees import Remark, Tree, is_junk, sorted_paths, without_wrapper
+from training.reporting.captions import CAPTION_MAX
 
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 OTHER_PICTURES = frozenset({".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic", ".heif", ".jxl", ".psd", ".svg"})
@@ -22,11 +23,10 @@ CAPTIONS = (".txt", ".caption")
 ARCHIVES = frozenset({".zip", ".rar", ".7z", ".tar", ".gz", ".xz"})
 TEXT_MAX = 64 * 1024  # bytes of one caption file
 CONFIG_MAX = 1024**2
-CAPTION_MAX = 5000  # characters
 REPEATS_MAX = 1000
 _KOHYA = re.compile(r"^(?P<repeats>\d{1,6})_(?P<name>.+)$")
 _REG = re.compile(r"^(?:reg|reg[-_ ].*|class|class[-_]images|regulari[sz]ation.*)$", re.IGNORECASE)
-_GLAZE = re.compile(r"(?<![a-z])(?:glazed?|nightshade[d]?|nightshaded)(?![a-z])", re.IGNORECASE)
+_GLAZE = re.compile(r"(?<![a-z])(?:glazed?|nightshaded?)(?![a-z])", re.IGNORECASE)
 CONFIG_KEYS = frozenset({"trigger", "class", "purpose", "licence", "source", "pictures"})
 PICTURE_KEYS = frozenset({"caption", "repeats", "class_picture", "source", "licence", "depicts_person", "protection"})
 

@@ -1,5 +1,6 @@
 """Models of training, split by noun."""
 
+from training.models.alarms import AlarmOutcome, DatasetAlarm
 from training.models.dataset_jobs import WORK_UNFINISHED, DatasetJob, DatasetWork, WorkState
 from training.models.datasets import (
     Dataset,
@@ -29,11 +30,13 @@ from training.models.runs import (
     RunSample,
     TrainingRun,
 )
-from training.models.snapshots import DatasetSnapshot
+from training.models.snapshots import DatasetSnapshot, TrainedPicture
 
 __all__ = [
     "WORK_UNFINISHED",
+    "AlarmOutcome",
     "Dataset",
+    "DatasetAlarm",
     "DatasetBlock",
     "DatasetConsent",
     "DatasetDeletion",
@@ -61,6 +64,7 @@ __all__ = [
     "RunPoint",
     "RunResult",
     "RunSample",
+    "TrainedPicture",
     "TrainingRun",
     "WorkState",
 ]

@@ -120,6 +120,8 @@ class DatasetBlock(models.Model):
 
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="blocks")
     picture = models.UUIDField(null=True, blank=True)  # its public id; null where it concerns the whole
+    # Those that have the picture, also when their manifests are emptied; of no meaning where it concerns the whole.
+    snapshots = models.ManyToManyField("training.DatasetSnapshot", blank=True, related_name="blocks")
     code = models.CharField(max_length=60)
     ref = models.CharField(max_length=120, blank=True)  # what it is about: the key of a finding, the id of a consent
     message = models.TextField(max_length=2000)

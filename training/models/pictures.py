@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from moderation.models import Consent
 from training.models.datasets import Dataset
+from training.reporting.captions import CAPTION_MAX
 
 
 class PictureState(models.TextChoices):
@@ -42,7 +43,7 @@ class DatasetPicture(models.Model):
     colours = models.BinaryField()  # 8 × 8 RGB means, for telling near-duplicates from look-alikes
     added_at = models.DateTimeField(default=timezone.now)
 
-    caption = models.TextField(blank=True, max_length=5000)
+    caption = models.TextField(blank=True, max_length=CAPTION_MAX)
     caption_by = models.CharField(max_length=60, blank=True)  # sidecar, folder, person, or the captioner's name
     repeats = models.PositiveIntegerField(default=1)
     is_prior = models.BooleanField(default=False)  # a class picture, for prior preservation

@@ -74,6 +74,11 @@ class TrainingRun(models.Model):
     chosen_step = models.PositiveIntegerField(null=True, blank=True)  # the one that its owner chose
     chosen_at = models.DateTimeField(null=True, blank=True)
 
+    # The worker that writes the chosen checkpoint as an adapter
+    export_token = models.UUIDField(null=True, blank=True)
+    export_until = models.DateTimeField(null=True, blank=True)
+    export_attempts = models.PositiveSmallIntegerField(default=0)  # in a row that broke off, of the checkpoint chosen
+
     # What it costs
     estimate_seconds = models.FloatField(default=0)
     estimate_memory = models.PositiveBigIntegerField(default=0)
@@ -271,6 +276,7 @@ class RunSample(models.Model):
     with_trigger = models.BooleanField()
     storage_key = models.CharField(max_length=300)
     sha256 = models.CharField(max_length=64)
+    size = models.PositiveIntegerField(default=0)  # bytes of what is stored
     width = models.PositiveIntegerField()
     height = models.PositiveIntegerField()
     made_at = models.DateTimeField(default=timezone.now)
@@ -295,6 +301,7 @@ class RunFile(models.Model):
     size = models.PositiveBigIntegerField()
     max_difference = models.FloatField()  # between the weights trained and those read back
     made_at = models.DateTimeField(default=timezone.now)
+    removed_at = models.DateTimeField(null=True, blank=True)  # its content is gone, the row tells what there was
 
     class Meta:
         ordering = ["step", "layout"]

@@ -5,8 +5,8 @@ import random
 import re
 from collections.abc import Mapping
 
+CAPTION_MAX = 5000  # characters
 TOKENS_MAX = 75  # of CLIP's text encoders: 77 positions, two of them for the start and the end
-CAPTION_MAX = 5000
 # CLIP's own pre-tokeniser (openai/CLIP, simple_tokenizer.py): words, single digits, runs of signs.
 _PIECES = re.compile(r"'s|'t|'re|'ve|'m|'ll|'d|[^\W\d_]+|\d|[^\s\w]+|_+", re.IGNORECASE)
 WHOLE_WORD = 9  # letters up to which a word is mostly one token

@@ -10,7 +10,7 @@ from accounts.permissions import Role
 from registry.permissions import AdapterRole
 from registry.selectors.access import membership_role
 from registry.selectors.visibility import Actor
-from training.models import Dataset, DatasetPicture, DatasetState, PictureState
+from training.models import Dataset, DatasetDeletion, DatasetPicture, DatasetState, PictureState
 from training.permissions import DATASET_ROLES, DatasetPermission
 
 READING = [role for role in Role if DatasetPermission.READ in DATASET_ROLES[AdapterRole(role.value)]]
@@ -100,6 +100,12 @@ def access_picture(*, actor: Actor, public_id: uuid.UUID, permission: DatasetPer
     return picture
 
 
+def next_held(dataset: Dataset) -> uuid.UUID | None:
+    """The next picture of the set that waits for a person; None where none does."""
+    held = dataset.pictures.filter(state=PictureState.HELD, left_out=False).order_by("path")
+    return held.values_list("public_id", flat=True).first()
+
+
 def datasets_listed(actor: Actor) -> QuerySet[Dataset]:
     """What the list shows, the last changed first, with counts of its pictures."""
     counted = Count("pictures", filter=Q(pictures__is_prior=False, pictures__left_out=False))
@@ -108,6 +114,14 @@ def datasets_listed(actor: Actor) -> QuerySet[Dataset]:
     rows = datasets_readable_by(actor).select_related("owner__user", "owner__organisation")
     annotated = rows.annotate(picture_count=counted, waiting=waiting, stopped=Count("pictures", filter=stopped))
     return annotated.order_by("-updated_at", "-pk")
+
+
+def deletions_readable_by(actor: User) -> QuerySet[DatasetDeletion]:
+    """What was deleted of one's own, and of organisations whose datasets one manages; the newest first."""
+    managing = [role for role in Role if DatasetPermission.MANAGE in DATASET_ROLES[AdapterRole(role.value)]]
+    organisations = Membership.objects.filter(user=actor, role__in=managing).values("organisation")
+    mine = Q(dataset__owner__user=actor) | Q(dataset__owner__organisation__in=organisations)
+    return DatasetDeletion.objects.filter(mine).select_related("dataset__owner").order_by("-asked_at", "-pk")
 
 
 def datasets_trainable_by(actor: Actor) -> QuerySet[Dataset]:

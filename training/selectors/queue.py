@@ -35,7 +35,7 @@ HINDRANCES = {
 
 @dataclass(frozen=True)
 class Place:
-    """Where a run stands in its queue: 1 is next; `why` says what a free worker would still be kept by."""
+    """Where a run stands in its queue: 1 is next. `why`: what keeps it from starting even if a worker is free."""
 
     position: int
     of: int
@@ -114,14 +114,23 @@ def _owner_quotas(owners: set[int], now: datetime) -> dict[int, Quota]:
                 settings.TRAINING_AT_ONCE_PER_USER if owner in people else settings.TRAINING_AT_ONCE_PER_ORGANISATION
             ),
             month=month_seconds(Q(run__owner=owner), now),
-            a_month=(
-                settings.TRAINING_SECONDS_A_MONTH_PER_USER
-                if owner in people
-                else settings.TRAINING_SECONDS_A_MONTH_PER_ORGANISATION
-            ),
+            a_month=_a_month(is_person=owner in people),
         )
         for owner in owners
     }
+
+
+def _a_month(*, is_person: bool) -> int:
+    person, organisation = (
+        settings.TRAINING_SECONDS_A_MONTH_PER_USER,
+        settings.TRAINING_SECONDS_A_MONTH_PER_ORGANISATION,
+    )
+    return int(person if is_person else organisation)
+
+
+def month_left(owner: Namespace) -> float:
+    """Seconds on the machines that an owner has left of 30 days."""
+    return _a_month(is_person=owner.user_id is not None) - month_seconds(Q(run__owner=owner))
 
 
 def _user_quotas(users: set[int], now: datetime) -> dict[int, Quota]:

@@ -4,6 +4,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Q, QuerySet
+
 from governance.policy import Component, Finding, Role
 from moderation.consent_terms import CHECKED, ConsentScope
 from moderation.models import Consent
@@ -38,7 +40,7 @@ def dataset_rights(snapshot: DatasetSnapshot, *, adapter_name: str = "") -> Data
     entries: list[dict[str, Any]] = manifest.get("pictures", [])
     return DatasetRights(
         components=_components(manifest, entries, str(dataset)),
-        findings=(*_findings(manifest, entries), *_blocks(dataset, entries)),
+        findings=(*_findings(manifest, entries), *_blocks(snapshot)),
         consent_ids=consents_in_force(dataset, adapter_name=adapter_name, also=_named(entries)),
         training_sources=_sources(manifest, entries, dataset.owner.slug),
         depicts_real_person=bool(manifest.get("depicts_real_person")) or any(e["depicts_person"] for e in entries),
@@ -96,14 +98,15 @@ def _findings(manifest: dict[str, Any], entries: list[dict[str, Any]]) -> tuple[
     return tuple(Finding(**found) for found in every)
 
 
-def _blocks(dataset: Dataset, entries: list[dict[str, Any]]) -> tuple[Finding, ...]:
-    """What came to light since: of the set, and of the pictures in this very snapshot, also where they were removed."""
-    named = {entry["picture"] for entry in entries}
-    standing = DatasetBlock.objects.filter(dataset=dataset, cleared_at=None)
+def blocks_against(snapshot: DatasetSnapshot) -> QuerySet[DatasetBlock]:
+    """What came to light since: of the set, and of pictures that are in this very snapshot, removed ones as well."""
+    standing = DatasetBlock.objects.filter(dataset=snapshot.dataset_id, cleared_at=None)
+    return standing.filter(Q(picture=None) | Q(snapshots=snapshot)).distinct()
+
+
+def _blocks(snapshot: DatasetSnapshot) -> tuple[Finding, ...]:
     return tuple(
-        Finding("dataset", block.code, block.message, {"block": block.pk})
-        for block in standing
-        if block.picture is None or str(block.picture) in named
+        Finding("dataset", block.code, block.message, {"block": block.pk}) for block in blocks_against(snapshot)
     )
 
 

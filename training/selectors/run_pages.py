@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -15,10 +16,11 @@ from training.models import PointKind, RunSample, TrainingRun
 from training.permissions import RunPermission
 from training.selectors.queue import place_of
 from training.selectors.runs import run_permissions
-from training.services.results import CHOOSABLE
+from training.services.exports import CHOOSABLE, exports_waiting
 from training.states import MEANINGS, RunState, Wanted
 
 LOG_LINES = 200
+AFTER_THE_END = timedelta(minutes=2)  # within which the draft of a run is made
 COLUMNS = 8  # steps of the samples' grid that are shown at once, beside the base
 TABLE_ROWS = 40  # of the curves as a table
 
@@ -74,7 +76,7 @@ def run_page(*, actor: Actor, run: TrainingRun) -> dict[str, Any]:
         "run": run,
         "state_meaning": MEANINGS[RunState(run.state)],
         "badge": run_badge(run.state),
-        "is_live": run.is_unfinished,
+        "is_live": run.is_unfinished or _awaits_result(run),
         "place": place_of(run),
         "problem": run.problem,
         "may_steer": RunPermission.STEER in granted,
@@ -83,6 +85,14 @@ def run_page(*, actor: Actor, run: TrainingRun) -> dict[str, Any]:
         **_time_and_cost(run),
         **_buttons(run, granted),
     }
+
+
+def _awaits_result(run: TrainingRun) -> bool:
+    """Whether a draft is still to come of a run that has ended: its own, or that of a checkpoint that was chosen."""
+    if exports_waiting().filter(pk=run.pk).exists():
+        return True
+    fresh = run.finished_at is not None and timezone.now() - run.finished_at < AFTER_THE_END
+    return fresh and run.state == RunState.DONE and not run.results.exists()
 
 
 def _time_and_cost(run: TrainingRun) -> dict[str, Any]:
@@ -181,14 +191,15 @@ def _spread(steps: list[int]) -> list[int]:
     return sorted({steps[round(last * place / (COLUMNS - 1))] for place in range(COLUMNS)})
 
 
-def checkpoints_of(run: TrainingRun) -> list[dict[str, Any]]:
-    """The checkpoints that are there, each with the losses near it and what was made of it."""
+def checkpoints_of(run: TrainingRun, *, removed: bool = False) -> list[dict[str, Any]]:
+    """The checkpoints that are there (or all), each with the losses near it and what was made of it."""
+    rows = run.checkpoints.all() if removed else run.checkpoints.filter(removed_at=None, step__gt=0)
     points = list(run.points.order_by("step"))
     versions = {
         result.step: result.version for result in run.results.select_related("version__adapter__owner").order_by("pk")
     }
     found = []
-    for checkpoint in run.checkpoints.filter(removed_at=None, step__gt=0):
+    for checkpoint in rows:
         found.append(
             {
                 "checkpoint": checkpoint,

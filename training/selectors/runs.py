@@ -2,7 +2,7 @@
 
 import uuid
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 
 from accounts.errors import NotFound, NotPermitted
 from accounts.models import Membership, Namespace, User
@@ -10,9 +10,10 @@ from accounts.permissions import Role
 from registry.permissions import AdapterRole
 from registry.selectors.access import membership_role
 from registry.selectors.visibility import Actor, versions_readable_by
-from training.models import RunSample, TrainingRun
+from training.models import RunFile, RunSample, TrainingRun
 from training.permissions import RUN_ROLES, RunPermission
 from training.services.run_states import RELATED
+from training.services.withholding import is_held_back
 from training.states import RunState
 
 READING = [role for role in Role if RunPermission.READ in RUN_ROLES[AdapterRole(role.value)]]
@@ -78,6 +79,15 @@ def access_sample(*, actor: Actor, pk: uuid.UUID) -> RunSample:
     return sample
 
 
+def access_run_file(*, actor: Actor, public_id: uuid.UUID, file: uuid.UUID) -> RunFile:
+    """A written adapter of a run that `actor` steers, unless the run was stopped or its result is held back."""
+    run = access_run(actor=actor, public_id=public_id, permission=RunPermission.STEER)
+    found = run.files.filter(pk=file, removed_at=None).first()
+    if found is None or run.state == RunState.STOPPED or is_held_back(run):
+        raise NotFound("There is no such file that you may have.")
+    return found
+
+
 def samples_reported_to(actor: Actor) -> Q:
     """Samples of runs with a version that was published, for moderators.
 
@@ -101,6 +111,13 @@ def runs_listed(actor: User) -> QuerySet[TrainingRun]:
     """The runs of one's own spaces, the newest first."""
     mine = TrainingRun.objects.filter(owner__in=_spaces(actor).values("pk"))
     return mine.select_related("owner", "base_model", "snapshot__dataset__owner", "created_by")
+
+
+def run_bytes(namespace: Namespace) -> int:
+    """Bytes of samples and written files of runs under a name, which count against its quota."""
+    samples = RunSample.objects.filter(run__owner=namespace).aggregate(total=Sum("size"))["total"] or 0
+    files = RunFile.objects.filter(run__owner=namespace, removed_at=None).aggregate(total=Sum("size"))["total"] or 0
+    return int(samples + files)
 
 
 def runs_for_review(actor: User) -> QuerySet[TrainingRun]:

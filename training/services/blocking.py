@@ -1,13 +1,14 @@
 """What comes to light after a dataset was used: new opt-outs and consents that ended stop what is trained on it."""
 
 from collections import defaultdict
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from governance.policy import Finding
 from governance.services import audit_append, audited
 from moderation.models import Consent, OptOutEntry
 from moderation.selectors.blocks import blocks_in_force
@@ -22,6 +23,7 @@ from training.models import (
     DatasetSnapshot,
     DatasetState,
     DatasetWork,
+    TrainedPicture,
 )
 from training.selectors.optout_marks import optout_mark
 from training.services.dataset_work import work_queue
@@ -35,6 +37,15 @@ RIGHTS_NAMED = frozenset({"entry", "identity", "block"})  # facts that name a ro
 STOOD_AT_DELETION = (
     "Something that came to light about its training pictures stood against their use when these were deleted."
 )
+
+
+@dataclass(frozen=True)
+class New:
+    """What came to light, and which snapshots have the picture and did not know of it; none for the whole set."""
+
+    code: str
+    message: str
+    snapshots: Sequence[DatasetSnapshot] = ()
 
 
 def blocks_settle(*, dataset: Dataset) -> None:
@@ -55,10 +66,27 @@ def blocks_settle(*, dataset: Dataset) -> None:
 
 def blocks_add(*, dataset: Dataset) -> None:
     """Block what was found anew and is not blocked yet. Inside the caller's `audited` transaction."""
-    known = {_place(block) for block in _standing(dataset)}
-    for place, finding in _by_place(dataset).items():
-        if place not in known:
-            _block(dataset, picture=place[0], code=finding["code"], ref=place[1], message=finding["message"])
+    known = {_place(block): block for block in _standing(dataset)}
+    for place, new in _by_place(dataset).items():
+        if place in known:
+            known[place].snapshots.add(*new.snapshots)
+        else:
+            _block(dataset, picture=place[0], ref=place[1], new=new)
+
+
+def block_trained(*, row: TrainedPicture, finding: Finding) -> bool:
+    """Block what was found in a picture that has left the set; False where it is blocked already.
+
+    Inside the caller's `audited` transaction.
+    """
+    dataset = Dataset.objects.select_for_update(no_key=True).get(pk=row.dataset_id)
+    ref, new = finding_key(finding.to_json())[:REF_MAX], New(finding.code, finding.message, list(row.snapshots.all()))
+    standing = _standing(dataset).filter(picture=row.picture, ref=ref).first()
+    if standing is not None:
+        standing.snapshots.add(*new.snapshots)
+        return False
+    _block(dataset, picture=str(row.picture), ref=ref, new=new)
+    return True
 
 
 def blocks_keep(*, dataset: Dataset) -> None:
@@ -90,28 +118,34 @@ def _place(block: DatasetBlock) -> tuple[str, str]:
     return str(block.picture), block.ref
 
 
-def _by_place(dataset: Dataset) -> dict[tuple[str, str], dict[str, Any]]:
-    return {(str(row.public_id), key[:REF_MAX]): found for row, key, found in _found_since(dataset)}
-
-
-def _found_since(dataset: Dataset) -> Iterable[tuple[DatasetPicture, str, dict[str, Any]]]:
-    """(picture, key, finding) of findings that no snapshot with the picture knew of."""
+def _by_place(dataset: Dataset) -> dict[tuple[str, str], New]:
+    """What was found that a snapshot with the picture did not know of, by picture and key."""
+    manifests = [(one, _known(one)) for one in dataset.snapshots.all()]
+    found = {}
     for row in dataset.pictures.exclude(findings=[]):
-        holding = DatasetSnapshot.objects.filter(
-            dataset=dataset, manifest__pictures__contains=[{"picture": str(row.public_id)}]
-        )
-        if (snapshot := holding.first()) is None:
-            continue
-        entry = next(one for one in snapshot.manifest["pictures"] if one["picture"] == str(row.public_id))
-        before = {finding_key(found) for found in entry["findings"]}
-        yield from ((row, finding_key(found), found) for found in row.findings if finding_key(found) not in before)
+        name = str(row.public_id)
+        for finding in row.findings:
+            key = finding_key(finding)
+            unaware = [one for one, known in manifests if name in known and key not in known[name]]
+            if unaware:
+                found[name, key[:REF_MAX]] = New(finding["code"], finding["message"], unaware)
+    return found
 
 
-def _block(dataset: Dataset, *, picture: str | None, code: str, ref: str, message: str) -> None:
-    DatasetBlock.objects.create(dataset=dataset, picture=picture, code=code, ref=ref[:REF_MAX], message=message[:2000])
-    data = {"code": code, "picture": picture or ""}
+def _known(snapshot: DatasetSnapshot) -> dict[str, set[str]]:
+    """The keys of the findings that a snapshot was taken with, by its pictures."""
+    entries = snapshot.manifest.get("pictures", [])
+    return {entry["picture"]: {finding_key(found) for found in entry["findings"]} for entry in entries}
+
+
+def _block(dataset: Dataset, *, picture: str | None, ref: str, new: New) -> None:
+    block = DatasetBlock.objects.create(
+        dataset=dataset, picture=picture, code=new.code, ref=ref[:REF_MAX], message=new.message[:2000]
+    )
+    block.snapshots.set(new.snapshots)
+    data = {"code": new.code, "picture": picture or ""}
     audit_append(actor=None, action="dataset.blocked", subject=(SUBJECT, str(dataset.pk)), data=data)
-    _tell(dataset, code)
+    _tell(dataset, new.code)
 
 
 def _tell(dataset: Dataset, code: str) -> None:
@@ -145,7 +179,7 @@ def _consent_ended(*, dataset_id: int, consent_id: int) -> None:
         message = (
             "A person's consent on which its pictures rest has ended. Leave their pictures out, or ask them again."
         )
-        _block(dataset, picture=None, code=CONSENT_ENDED, ref=ref, message=message)
+        _block(dataset, picture=None, ref=ref, new=New(CONSENT_ENDED, message))
     dataset_look_again(dataset=dataset)
 
 
@@ -163,11 +197,14 @@ def _still_missing(dataset: Dataset, block: DatasetBlock) -> bool:
 
 
 def blocks_of_deleted_lift() -> int:
-    """Lift what stands over deleted datasets for an opt-out or a removed picture that counts no more; how many.
+    """Lift what stands over deleted pictures for an opt-out or a removed picture that counts no more; how many.
 
-    Their pictures cannot be looked at again, so nothing else lifts it.
+    They cannot be looked at again, so nothing else lifts it.
     """
-    standing = DatasetBlock.objects.filter(cleared_at=None, dataset__state=DatasetState.DELETED)
+    there = DatasetPicture.objects.filter(public_id=OuterRef("picture"))
+    standing = DatasetBlock.objects.filter(
+        Q(dataset__state=DatasetState.DELETED) | (Q(picture__isnull=False) & ~Exists(there)), cleared_at=None
+    )
     by_right: dict[tuple[str, str], list[DatasetBlock]] = defaultdict(list)
     for block in standing.exclude(code=CONSENT_ENDED):
         right, _, value = block.ref.partition(":")[2].partition("=")

@@ -8,31 +8,58 @@ from registry.errors import ConflictOfInterest
 from registry.selectors.access import membership_role
 from training.errors import RulingRefused
 from training.findings import REFUSED_BY_A_PERSON, finding_key, refuses, standing
-from training.models import Dataset, DatasetPicture, PictureState
+from training.models import Dataset, DatasetAlarm, DatasetPicture, PictureState
+from training.services.alarms import alarm_close
 from training.services.datasets import SUBJECT, dataset_unsettle
 
 ACTION = "dataset-review"
+ALSO = "What you let pass is let pass, and what the registry refuses by itself still stands. "
 
 
 @audited()
 def picture_rule(*, picture: DatasetPicture, actor: User, allow: bool, reasoning: str) -> DecisionRecord:
-    """Let a held picture pass, or refuse it.
+    """Let a held picture pass, or refuse it; over one that an alarm is about, which stays refused, close the alarm.
 
     Raises RulingRefused for one that does not wait for a person, ConflictOfInterest for one's own or one's house's.
     """
     dataset = _locked(picture.dataset_id, actor)
     row = DatasetPicture.objects.select_for_update(no_key=True).get(pk=picture.pk)
-    if row.state != PictureState.HELD:
+    alarmed = DatasetAlarm.objects.filter(picture=row.public_id, closed_at=None).exists()
+    if row.state != PictureState.HELD and not alarmed:
         raise RulingRefused(f"{row.path} is {row.get_state_display().lower()}.")
     if allow:
         row.rulings = sorted({*row.rulings, *(finding_key(found) for found in row.findings if not refuses(found))})
         row.findings = list(standing(row.findings, row.rulings))
     else:
-        row.findings = [*row.findings, Finding("review", REFUSED_BY_A_PERSON, reasoning, {}).to_json()]
+        row.findings = [*row.findings, Finding("review", REFUSED_BY_A_PERSON, _refusal(reasoning), {}).to_json()]
     row.state = PictureState.OK if not row.findings else PictureState.REFUSED
     row.save(update_fields=["rulings", "findings", "state"])
     dataset_unsettle(dataset=dataset)
-    return _record(dataset, actor, allow, reasoning)
+    record = _record(dataset, actor, allow, reasoning)
+    alarm_close(picture=row, actor=actor, allow=allow, record=record)
+    return record
+
+
+def _refusal(reasoning: str) -> str:
+    return (
+        f"A moderator refused it: {reasoning.strip()} Leave it out; the rest of the set can be trained on without it."
+    )
+
+
+def ruling_next(picture: DatasetPicture) -> str:
+    """What happens now that a picture was decided about, and what its owner has to do."""
+    row = DatasetPicture.objects.select_related("dataset").get(pk=picture.pk)
+    used = row.dataset.pictures.filter(left_out=False)
+    held = used.filter(state=PictureState.HELD).count()
+    more = f" {held} more of the set wait for a decision." if held else ""
+    if row.state == PictureState.REFUSED:
+        still = "" if any(one["code"] == REFUSED_BY_A_PERSON for one in row.findings) else ALSO
+        return f"{still}Its owner leaves it out, or nothing is trained on the set.{more}"
+    if held:
+        return f"The picture is fit to be trained on.{more}"
+    if used.filter(state=PictureState.REFUSED).exists():
+        return "The picture is fit to be trained on. Others of the set were refused: its owner leaves them out first."
+    return "The set as a whole is checked once more by itself; then its owner can start a run."
 
 
 @audited()

@@ -36,6 +36,7 @@ from training.layouts.folders import protection_named
 from training.models import Dataset, DatasetJob, DatasetPicture, DatasetState, Origin, PictureState, Protection
 from training.selectors.optout_marks import optout_mark
 from training.selectors.rights import live_training_consents
+from training.services.alarms import alarm_raise
 from training.services.blocking import blocks_settle
 from training.services.dataset_work import MAX_ATTEMPTS, work_finish, work_held, work_lease, work_progress
 from training.services.datasets import SUBJECT
@@ -181,6 +182,7 @@ class _Run:
         row.attempts = 0 if looked else row.attempts
         row.looked_at = (row.looked_at or row.screened_at) if looked else None
         row.save(update_fields=["findings", "state", "faces", "attempts", "screened_at", "looked_at"])
+        alarm_raise(picture=row)
         if row.findings or was not in {PictureState.WAITING, row.state}:
             data = {"picture": str(row.public_id), "state": row.state, "codes": [f["code"] for f in row.findings]}
             audit_append(actor=None, action="dataset.picture-screened", subject=_subject(self.dataset), data=data)

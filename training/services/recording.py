@@ -67,6 +67,7 @@ def sample_keep(run: TrainingRun, *, step: int, prompt: str, seed: int, with_tri
                 "template": _template(run, prompt),
                 "storage_key": key,
                 "sha256": digest,
+                "size": len(content),
                 "width": picture.width,
                 "height": picture.height,
                 "made_at": timezone.now(),
@@ -132,6 +133,7 @@ def file_keep(run: TrainingRun, *, step: int, layout: str, path: Path, sha256: s
             "sha256": sha256,
             "size": path.stat().st_size,
             "max_difference": max_difference,
+            "removed_at": None,
         },
     )
     return kept

@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +28,16 @@ from registry.states import VersionState
 from training.cards import card_of
 from training.errors import ResultRefused
 from training.models import EventKind, Level, RunFile, RunResult, RunSample, TrainingRun
+from training.services.exports import CHOOSABLE, FREE, check_room
 from training.services.licences import licence_proposed
 from training.services.recording import PREFERRED
 from training.services.run_states import run_locked, run_log
 from training.services.standing import run_obstacle, subject_of
 from training.signals import checkpoint_chosen
-from training.states import RunState
 
-CHOOSABLE = (RunState.DONE, RunState.FAILED, RunState.CANCELLED)
 SHOWN = 6  # samples of the result that go with the draft
 COMMERCIAL = {"commercial-outputs": ("image",), "hosted-service": ("rent",), "selling-weights": ("sell",)}
 README = "README.md"
-EXPORT_PATIENCE = timedelta(minutes=2)  # after which a chosen checkpoint is handed out once more
 
 
 def draft_try(*, run: TrainingRun, step: int) -> Version | None:
@@ -96,7 +93,7 @@ def _notes(version: Version) -> str:
 
 def file_of(run: TrainingRun, step: int) -> RunFile | None:
     """The adapter of a step in the layout that is published."""
-    files = list(run.files.filter(step=step))
+    files = list(run.files.filter(step=step, removed_at=None))
     return next((file for file in files if file.layout == PREFERRED), files[0] if files else None)
 
 
@@ -213,7 +210,7 @@ def _commit_card(run: TrainingRun, version: Version, declaration: Declaration, a
 def checkpoint_choose(*, run: TrainingRun, actor: User, step: int) -> TrainingRun:
     """Make a draft of another checkpoint: at once where its files are there, else a worker writes them first.
 
-    Raises ResultRefused.
+    Raises ResultRefused, and TrainingQuota where too many wait to be written.
     """
     run = run_locked(run)
     if run.state not in CHOOSABLE:
@@ -224,8 +221,12 @@ def checkpoint_choose(*, run: TrainingRun, actor: User, step: int) -> TrainingRu
         raise ResultRefused(f"There is no checkpoint of step {step} any more.")
     if problem := run_obstacle(run):
         raise ResultRefused(f"{problem['what']} {problem['why']}", remedy=problem["remedy"])
-    run.chosen_step, run.chosen_at = step, timezone.now()
-    run.save(update_fields=["chosen_step", "chosen_at"])
+    if file_of(run, step) is None:
+        check_room(run)
+    run.chosen_step, run.chosen_at, run.export_attempts = step, timezone.now(), 0
+    for name, value in FREE.items():  # who writes another one finds that it is not wanted any more
+        setattr(run, name, value)
+    run.save(update_fields=["chosen_step", "chosen_at", "export_attempts", *FREE])
     run_log(run, EventKind.RESULT, f"The checkpoint of step {step} was chosen.", step=step)
     audit_append(actor=actor, action="run.checkpoint-chosen", subject=subject_of(run)[:2], data={"step": step})
     if file_of(run, step) is not None:
@@ -236,10 +237,3 @@ def checkpoint_choose(*, run: TrainingRun, actor: User, step: int) -> TrainingRu
             lambda: checkpoint_chosen.send(sender=TrainingRun, run_id=public_id, step=step, gpu_class=gpu_class)
         )
     return run
-
-
-def exports_due() -> list[TrainingRun]:
-    """Runs whose chosen checkpoint is not written yet, because the message was lost or its worker is gone."""
-    chosen = TrainingRun.objects.filter(state__in=CHOOSABLE, chosen_step__isnull=False)
-    waiting = chosen.filter(chosen_at__lt=timezone.now() - EXPORT_PATIENCE)
-    return [run for run in waiting[:20] if file_of(run, run.chosen_step or 0) is None]

@@ -67,6 +67,8 @@ def dataset_delete(
     blocks_add(dataset=locked)  # first: what was found and not yet said would go with the pictures
     deletion = _record(locked, DeletionReason(reason))
     _forget(locked)
+    if deletion.reason == DeletionReason.ERASED:
+        words_forget(locked)
     audit_append(
         actor=actor,
         action="dataset.deleted",
@@ -128,6 +130,18 @@ def _forget(dataset: Dataset) -> None:
     dataset.description = dataset.source = dataset.fictional_statement = ""
     dataset.findings = []
     dataset.save()
+
+
+def erased_name(dataset: Dataset) -> str:
+    """What a deleted dataset of an erased person is called."""
+    return f"erased-{dataset.pk}"
+
+
+def words_forget(dataset: Dataset) -> None:
+    """The words that a deleted dataset still has go with the person whose it was."""
+    Dataset.objects.filter(pk=dataset.pk, state=DatasetState.DELETED).update(
+        name=erased_name(dataset), title="erased", trigger="", class_word=""
+    )
 
 
 def deletions_prove() -> int:

@@ -183,7 +183,7 @@ def run_start(*, run: TrainingRun, actor: User) -> TrainingRun:
     if run.state != RunState.DRAFT:
         raise RunConflict(f"The run is {run.state} already.")
     _check_allowed(run)
-    _check_waiting(actor)
+    _check_waiting(run)
     return run_move(run=run, to=RunState.QUEUED, actor=actor)
 
 
@@ -197,10 +197,11 @@ def _check_allowed(run: TrainingRun) -> None:
         raise RunNotAllowed(f"{problem['what']} {problem['why']}", remedy=problem["remedy"])
 
 
-def _check_waiting(actor: User) -> None:
-    waiting = TrainingRun.objects.filter(created_by=actor, state=RunState.QUEUED).count()
+def _check_waiting(run: TrainingRun) -> None:
+    """Of whoever made the run, in every organisation: managers who resume others' runs make no room for more."""
+    waiting = TrainingRun.objects.filter(created_by=run.created_by_id, state=RunState.QUEUED).count()
     if waiting >= settings.TRAINING_WAITING_PER_USER:
-        raise TrainingQuota(f"{waiting} of your runs wait already, which is as many as may.")
+        raise TrainingQuota(f"{waiting} runs of {run.created_by.username} wait already, which is as many as may.")
 
 
 @audited()
@@ -223,6 +224,7 @@ def run_resume(*, run: TrainingRun, actor: User) -> TrainingRun:
     if run.state != RunState.PAUSED:
         raise RunConflict(f"The run is {run.state}; there is nothing to resume.")
     _check_allowed(run)
+    _check_waiting(run)
     return run_move(run=run, to=RunState.QUEUED, actor=actor)
 
 
@@ -244,6 +246,7 @@ def run_retry(*, run: TrainingRun, actor: User) -> TrainingRun:
     if run.state != RunState.FAILED:
         raise RunConflict(f"The run is {run.state}; there is nothing to try again.")
     _check_allowed(run)
+    _check_waiting(run)
     return run_move(run=run, to=RunState.QUEUED, actor=actor, fruitless=0)
 
 

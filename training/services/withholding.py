@@ -20,6 +20,7 @@ from registry.services.versions import version_withdraw
 from registry.states import VersionState
 from training.models import DatasetBlock, EventKind, Level, RunResult, TrainingRun
 from training.models.runs import problem_of
+from training.selectors.rights import blocks_against
 from training.services.run_states import RELATED, run_locked, run_log
 from training.services.runs import run_stop
 from training.services.standing import HELD_BACK, run_obstacle
@@ -63,7 +64,8 @@ def runs_to_hold() -> list[TrainingRun]:
 
     At most SWEEP of them, in random order: those that fail each time keep no other from its turn.
     """
-    blocked = DatasetBlock.objects.filter(cleared_at=None, dataset=OuterRef("run__snapshot__dataset"))
+    standing = DatasetBlock.objects.filter(cleared_at=None, dataset=OuterRef("run__snapshot__dataset"))
+    blocked = standing.filter(Q(picture=None) | Q(snapshots=OuterRef("run__snapshot")))
     out = RunResult.objects.filter(version__state__in=[*IN_CIRCULATION, VersionState.DRAFT])
     found = set(out.filter(Exists(blocked)).values_list("run_id", flat=True)) | _consent_lost(out)
     return _runs(Q(pk__in=random.sample(sorted(found), min(len(found), SWEEP))))
@@ -143,12 +145,12 @@ def _hold_where_it_must(run: TrainingRun) -> bool:
 
 
 def result_obstacle(run: TrainingRun) -> dict[str, Any] | None:
-    """What stands against results in circulation now: a consent that ended, or pictures that are blocked.
+    """What stands against results in circulation now: a consent that ended, or blocked pictures of its snapshot.
 
     The dataset may be deleted by then, as it should be: what stood against it, and what it rested on, is asked for all
     the same.
     """
-    block = DatasetBlock.objects.filter(dataset=run.snapshot.dataset, cleared_at=None).first()
+    block = blocks_against(run.snapshot).first()
     if block is not None:
         return _problem(block.code, block.message)
     wanted = set(run.rights.get("consent_ids", ()))

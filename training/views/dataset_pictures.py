@@ -15,7 +15,7 @@ from accounts.models import User
 from moderation.models import Consent
 from training.errors import DatasetDeclaration
 from training.forms.datasets import PictureFactsForm, PictureForm, RulingForm
-from training.models import Dataset, DatasetPicture
+from training.models import Dataset, DatasetAlarm, DatasetPicture
 from training.permissions import DatasetPermission, permission_to_change
 from training.selectors.consents import consents_to_choose
 from training.selectors.dataset_pages import findings_shown
@@ -88,6 +88,7 @@ def _page(request: HttpRequest, picture: DatasetPicture, *, status: int = 200, *
         after=order[at + 1] if at + 1 < len(order) else None,
         place=at + 1,
         findings=findings_shown(picture.findings),
+        alarm=DatasetAlarm.objects.filter(picture=picture.public_id, closed_at=None).first(),
         form=forms.get("form") or PictureForm(initial={"caption": picture.caption, "was": picture.caption}),
         facts_form=forms.get("facts_form") or _facts_form(request, picture),
         ruling_form=forms.get("ruling_form") or RulingForm(),

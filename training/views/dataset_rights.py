@@ -13,12 +13,12 @@ from accounts.errors import DomainError, NotFound
 from accounts.models import User
 from moderation.models import Consent
 from training.forms.datasets import KeepForm, RightsFields, RightsForm, RulingForm
-from training.models import Dataset, DatasetDeletion
+from training.models import Dataset
 from training.permissions import DatasetPermission
 from training.selectors.consents import consents_linked, consents_to_choose
 from training.selectors.dataset_pages import SIDES, findings_shown, report_of
-from training.selectors.datasets import access_dataset, access_picture
-from training.services.dataset_rulings import dataset_rule, picture_rule
+from training.selectors.datasets import access_dataset, access_picture, deletions_readable_by, next_held
+from training.services.dataset_rulings import dataset_rule, picture_rule, ruling_next
 from training.services.datasets import consent_link, consent_release, current_statement, dataset_update
 from training.services.retention import dataset_delete, is_in_use, keep_until
 from training.views.datasets import dataset_context
@@ -133,12 +133,7 @@ def dataset_remove(request: HttpRequest, owner: str, name: str) -> HttpResponse:
 @require_safe
 def dataset_deletions(request: HttpRequest) -> HttpResponse:
     """What was deleted of one's own, and the proof."""
-    mine = DatasetDeletion.objects.filter(dataset__owner__user=request.user.pk)
-    ours = DatasetDeletion.objects.filter(
-        dataset__owner__organisation__memberships__user=request.user.pk,
-        dataset__owner__organisation__memberships__role__in=["owner", "maintainer"],
-    )
-    rows = (mine | ours).select_related("dataset__owner").distinct().order_by("-asked_at")[:100]
+    rows = deletions_readable_by(cast(User, request.user))[:100]
     return render(request, "training/datasets/deletions.html", {"deletions": rows})
 
 
@@ -152,8 +147,9 @@ def dataset_picture_rule(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         data = form.cleaned_data
         allow = data["verdict"] == "allow"
         picture_rule(picture=picture, actor=cast(User, request.user), allow=allow, reasoning=data["reasoning"])
-        messages.success(request, "Decided, and on record.")
-        return redirect("datasets")
+        messages.success(request, f"Decided, and on record. {ruling_next(picture)}")
+        after = next_held(picture.dataset)
+        return redirect("dataset_picture", pk=after) if after else redirect("datasets")
     messages.error(request, "Say what you decide, and why.")
     return redirect("dataset_picture", pk=pk)
 

@@ -7,13 +7,10 @@ from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBas
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from accounts.errors import NotFound
 from registry.selectors.access import access_version
 from training.cards import card_of
-from training.permissions import RunPermission
 from training.selectors.reports import report_context, report_of
-from training.selectors.runs import access_run
-from training.services.withholding import is_held_back
+from training.selectors.runs import access_run_file
 
 
 @require_safe
@@ -34,8 +31,5 @@ def version_card(request: HttpRequest, owner: str, name: str, number: int) -> Ht
 @require_safe
 def run_file(request: HttpRequest, pk: uuid.UUID, file: uuid.UUID) -> HttpResponseBase:
     """A written adapter in whatever layout, for the run's own people; others pass the gate of the version."""
-    run = access_run(actor=request.user, public_id=pk, permission=RunPermission.STEER)
-    found = run.files.filter(pk=file).first()
-    if found is None or run.state == "stopped" or is_held_back(run):
-        raise NotFound("There is no such file that you may have.")
+    found = access_run_file(actor=request.user, public_id=pk, file=file)
     return FileResponse(default_storage.open(found.storage_key, "rb"), as_attachment=True, filename=found.filename)

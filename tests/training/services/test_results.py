@@ -20,12 +20,12 @@ from tests.safetensors_bytes import lora_bytes
 from training.cards import card_of
 from training.errors import ResultRefused
 from training.models import RunCheckpoint, RunFile, TrainingRun
+from training.services.exports import exports_due
 from training.services.licences import licence_proposed
 from training.services.results import (
     checkpoint_choose,
     declaration_of,
     draft_try,
-    exports_due,
     result_draft,
     result_publish,
 )

@@ -1,5 +1,7 @@
 """Runs from their preparation on: what may start, who steers, what a moderator decides."""
 
+from typing import Any
+
 import pytest
 from django.db import transaction
 
@@ -135,6 +137,15 @@ def test_only_so_many_wait(settings: object) -> None:
     run = make_run()
     with pytest.raises(TrainingQuota), transaction.atomic():
         run_start(run=run, actor=run.created_by)
+
+
+@pytest.mark.parametrize(("state", "act"), [(RunState.PAUSED, run_resume), (RunState.FAILED, run_retry)])
+def test_going_on_is_no_way_past_the_queues_quota(settings: object, state: RunState, act: Any) -> None:
+    settings.TRAINING_WAITING_PER_USER = 1  # type: ignore[attr-defined]
+    make_run(state=RunState.QUEUED)
+    run = make_run(state=state)
+    with pytest.raises(TrainingQuota, match="1 runs of ada"), transaction.atomic():
+        act(run=run, actor=run.created_by)
 
 
 def test_pause_and_resume_of_what_waits_is_at_once() -> None:

@@ -201,3 +201,13 @@ def result_of(run: TrainingRun, version: Version, *, storage_key: str = "k") -> 
         max_difference=0,
     )  # fmt: skip
     return RunResult.objects.create(run=run, version=version, file=file, step=30)
+
+
+def test_page_stays_live_until_the_draft_is_there(ada: User) -> None:
+    run = make_run(owner=ada, state=RunState.DONE)
+    part = reverse("run_part", args=[run.public_id, "checkpoints"])
+    assert "hx-trigger" in signed_in(ada).get(part).content.decode()
+    result_of(run, make_version(actor=ada))
+    assert "hx-trigger" not in signed_in(ada).get(part).content.decode()
+    TrainingRun.objects.filter(pk=run.pk).update(chosen_step=20)
+    assert "hx-trigger" in signed_in(ada).get(part).content.decode(), "another checkpoint is being written"
