@@ -18,6 +18,15 @@ class StrictSerializer(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
+class NamedRow(serializers.SlugRelatedField[Any]):
+    """A row by its name; with a zero byte, which no text of the database holds, it is none."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, str) and "\0" in data:
+            self.fail("does_not_exist", slug_name=self.slug_field, value=data.replace("\0", "␀"))
+        return super().to_internal_value(data)
+
+
 def _hint(key: str, known: list[str]) -> str:
     near = get_close_matches(key, known, n=1)
     return (

@@ -5,7 +5,7 @@ import hmac
 
 from django.conf import settings
 
-from moderation.sealing import seal, unseal
+from registry.sealing import seal, unseal
 
 SALT = b"moderation.contacts"
 

@@ -145,13 +145,6 @@ class RecallStands(ModerationError):
     remedy = "Wait until the person grants again, or name the ground that applies."
 
 
-class WebhookRefused(ModerationError):
-    code = "webhook-refused"
-    status = 422
-    title = "The webhook cannot be taken"
-    remedy = "Give an https address that the public internet reaches."
-
-
 class EnrolmentRefused(ModerationError):
     """A picture or an enrolment that cannot be taken; the detail says why."""
 

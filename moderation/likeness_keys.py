@@ -5,7 +5,7 @@ import numpy as np
 from moderation.errors import NotEnrolled
 from moderation.matching.faces import Descriptor
 from moderation.models import EnrolmentPicture, FaceTemplate, ProtectedIdentity
-from moderation.sealing import RecordKey
+from registry.sealing import RecordKey
 
 
 def key_new(identity: ProtectedIdentity) -> bytes:

@@ -10,8 +10,8 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from PIL import Image
 
-from moderation.sealing import seal, unseal
 from registry.pictures import picture_open
+from registry.sealing import seal, unseal
 
 BYTES_TOGETHER, PIXELS_TOGETHER = 60 * 1024**2, 120_000_000  # of one registration: all are in memory, and decoded
 THUMBNAIL = 320  # pixels of the longer side

@@ -17,7 +17,6 @@ from moderation.signals import (
     register_grew,
     screening_queued,
     screening_wanted,
-    webhook_queued,
 )
 from moderation.tasks import (
     build_optout_index,
@@ -34,7 +33,6 @@ from moderation.tasks import (
     send_letter,
     send_mail,
     send_optout_mail,
-    send_webhook,
 )
 from registry.signals import adapter_described, pictures_added, version_held, version_inspected
 
@@ -47,11 +45,6 @@ def deliver_issued(recall_id: int, **_: Any) -> None:
 @receiver(mail_queued)
 def send_queued_mail(mail_id: int, **_: Any) -> None:
     send_mail.delay(mail_id)
-
-
-@receiver(webhook_queued)
-def send_queued_webhook(delivery_id: int, **_: Any) -> None:
-    send_webhook.delay(delivery_id)
 
 
 @receiver(letter_written)

@@ -6,7 +6,6 @@ from django.dispatch import Signal
 consent_ended = Signal()  # sender=Consent, consent_id
 recall_issued = Signal()  # sender=Recall, recall_id: issued, or lifted; its notices wait to be handed out
 mail_queued = Signal()  # sender=Mail, mail_id
-webhook_queued = Signal()  # sender=WebhookDelivery, delivery_id
 letter_written = Signal()  # sender=Letter, letter_id
 optout_mail_due = Signal()  # sender=OptOutHolder, holder_id: a confirmation or a link is to be sent
 optout_picture_received = Signal()  # sender=OptOutPicture, picture_id

@@ -6,7 +6,7 @@ from celery import shared_task
 from django.conf import settings
 from django.db import OperationalError
 
-from moderation.models.outbox import Mail, WebhookDelivery
+from moderation.models.outbox import Mail
 from moderation.services.blocks import block_describe, blocks_undescribed
 from moderation.services.clocks import (
     case_moot_close,
@@ -26,7 +26,6 @@ from moderation.services.lookbacks import lookback_begin, lookbacks_due, lookbac
 from moderation.services.mail_sending import mail_send
 from moderation.services.optout import pictures_due, registrations_expire
 from moderation.services.optout_mail import holder_mails_send, holders_to_mail
-from moderation.services.outbox import due
 from moderation.services.post import letter_send, letters_due
 from moderation.services.queueing import (
     screening_of,
@@ -38,8 +37,8 @@ from moderation.services.queueing import (
 from moderation.services.recall import recall_hand_out, recalls_waiting
 from moderation.services.retention import retention_enforce
 from moderation.services.statements import version_explain, versions_unexplained
-from moderation.services.webhooks import message_send
 from registry.models import Version
+from registry.services.outbox import due
 
 
 @shared_task(soft_time_limit=280, time_limit=300)
@@ -60,19 +59,12 @@ def send_mail(mail_id: int) -> None:
 
 
 @shared_task(soft_time_limit=50, time_limit=60)
-def send_webhook(delivery_id: int) -> None:
-    message_send(delivery_id=delivery_id)
-
-
-@shared_task(soft_time_limit=50, time_limit=60)
 def deliver_recalls() -> None:
-    """Hand out again what lost its message or its worker: recalls, mails, webhook messages."""
+    """Hand out again what lost its message or its worker: recalls and mails."""
     for recall_id in recalls_waiting():
         deliver_recall.delay(recall_id)
     for mail_id in due(Mail):
         send_mail.delay(mail_id)
-    for delivery_id in due(WebhookDelivery):
-        send_webhook.delay(delivery_id)
 
 
 @shared_task(soft_time_limit=50, time_limit=60)

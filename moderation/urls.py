@@ -19,7 +19,6 @@ from moderation.views import (
     review,
     screening,
     transparency,
-    webhooks,
 )
 
 urlpatterns = [
@@ -68,16 +67,6 @@ urlpatterns = [
     path("moderation/consent-evidence/<uuid:public_id>", consent_review.evidence, name="consent_evidence"),
     path("moderation/recalls", recalls.every, name="recalls"),
     path("moderation/recalls/<uuid:public_id>", recalls.one, name="recall"),
-    path("orgs/<str:slug>/webhooks", webhooks.endpoints, name="webhooks"),
-    path("orgs/<str:slug>/webhooks/<uuid:public_id>", webhooks.one, name="webhook"),
-    path("orgs/<str:slug>/webhooks/<uuid:public_id>/secret", webhooks.secret, name="webhook_secret"),
-    path("orgs/<str:slug>/webhooks/<uuid:public_id>/test", webhooks.trial, name="webhook_trial"),
-    path("orgs/<str:slug>/webhooks/<uuid:public_id>/disable", webhooks.disable, name="webhook_disable"),
-    path(
-        "orgs/<str:slug>/webhooks/<uuid:public_id>/messages/<uuid:message>/replay",
-        webhooks.replay,
-        name="webhook_replay",
-    ),
     path("likeness", likeness.home, name="likeness"),
     path("likeness/enrol", likeness.enrol, name="identity_enrol"),
     path("likeness/invitation", likeness.accept, name="identity_accept"),

@@ -17,7 +17,7 @@ from urllib.parse import urljoin, urlsplit
 
 import urllib3
 
-from moderation.outbound import AddressForbidden, NotDelivered, Target, pool_of, target_of
+from registry.outbound import AddressForbidden, NotDelivered, Target, pool_of, target_of
 
 REDIRECTS = 3
 PIECE = 64 * 1024

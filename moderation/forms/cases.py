@@ -9,7 +9,7 @@ from moderation.models import Case, CaseEvidence, CaseKind, Ground, Macro
 from moderation.recall_texts import recall_text
 from moderation.selectors.case_recalls import holders, kind_of, recall_answer_needed
 from moderation.selectors.cases import QueueQuery
-from moderation.selectors.verdicts import RESTRICTING, Verdict, verdict_labels
+from moderation.selectors.verdicts import INTERIM, RESTRICTING, Verdict, verdict_labels
 from moderation.services.decisions import Deed
 
 YES, NO = "yes", "no"
@@ -106,8 +106,8 @@ class DecisionForm(forms.Form):
             self.fields["recall"].initial = NO
         text = self.fields["what_to_do"]
         texts = {
-            verdict: recall_text(kind=kind_of(case), removed=verdict is not Verdict.QUARANTINE)
-            for verdict in RESTRICTING
+            verdict: recall_text(kind=kind_of(case), removed=verdict not in INTERIM)
+            for verdict in RESTRICTING | {Verdict.TELL}
         }
         text.initial = texts[Verdict.TAKE_DOWN]
         text.widget.attrs |= {f"data-{verdict.value}": words for verdict, words in texts.items()}
@@ -115,11 +115,12 @@ class DecisionForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """A restriction of a grave kind says whether it is recalled, and a recall says what to do."""
         data = super().clean() or {}
-        if data.get("verdict") in RESTRICTING and "recall" in self.fields:
-            if self.recall_needed and not data.get("recall"):
-                self.add_error("recall", "Say whether those who downloaded it are told.")
-            if data.get("recall") == YES and not data.get("what_to_do", "").strip():
-                self.add_error("what_to_do", "A recall has to say what they must do.")
+        restricts = data.get("verdict") in RESTRICTING and "recall" in self.fields
+        if restricts and self.recall_needed and not data.get("recall"):
+            self.add_error("recall", "Say whether those who downloaded it are told.")
+        recalled = data.get("verdict") == Verdict.TELL or (restricts and data.get("recall") == YES)
+        if recalled and not data.get("what_to_do", "").strip():
+            self.add_error("what_to_do", "A recall has to say what they must do.")
         return data
 
     def deed(self) -> Deed:
@@ -136,7 +137,7 @@ class DecisionForm(forms.Form):
             strike=data["strike"] and removing,
             block_copies=data["block_copies"] and removing,
             block_evidence=tuple(data.get("block_evidence") or ()),
-            recall={YES: True, NO: False}.get(data.get("recall", "")),
+            recall=True if verdict is Verdict.TELL else {YES: True, NO: False}.get(data.get("recall", "")),
             what_to_do=data.get("what_to_do", ""),
         )
 

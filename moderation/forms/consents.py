@@ -199,14 +199,3 @@ class LiftForm(forms.Form):
         """As the service takes it."""
         data = self.cleaned_data
         return {**data, "ground": Ground(data["ground"]) if data.get("ground") else None}
-
-
-class WebhookForm(forms.Form):
-    """Where an organisation wants to be told."""
-
-    url = forms.URLField(
-        max_length=500,
-        assume_scheme="https",
-        label="Address",
-        help_text="An https address that answers 2xx within ten seconds.",
-    )

@@ -53,7 +53,7 @@ from moderation.models.optout import (
     Ruling,
 )
 from moderation.models.optout_lists import ImportState, OptOutImport, OptOutList
-from moderation.models.outbox import Mail, MailKind, OutState, WebhookAttempt, WebhookDelivery, WebhookEndpoint
+from moderation.models.outbox import Mail, MailKind
 from moderation.models.privacy import DataExport, ErasedVia, ErasureRecord, ExportState, PrivacyLink
 from moderation.models.recall import NoticeKind, Recall, RecallNotice, RecallState, RecallVersion
 from moderation.models.reports import Appeal, AppealSide, Report
@@ -122,7 +122,6 @@ __all__ = [
     "OptOutPicture",
     "OptOutRegistration",
     "OptOutRevision",
-    "OutState",
     "PictureMatch",
     "PictureState",
     "PictureTrace",
@@ -144,9 +143,6 @@ __all__ = [
     "Strike",
     "Subject",
     "SubjectKind",
-    "WebhookAttempt",
-    "WebhookDelivery",
-    "WebhookEndpoint",
     "WeightFingerprint",
     "WorkFeatures",
     "WorkHash",

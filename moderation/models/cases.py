@@ -166,6 +166,7 @@ class EventKind(models.TextChoices):
     ASKED = "asked", "asked for information"
     ANSWERED = "answered", "information given"
     HELD = "held", "quarantined"
+    TOLD = "told", "holders told"
     ESCALATED = "escalated", "escalated"
     DECIDED = "decided", "decided"
     APPEALED = "appealed", "appealed"

@@ -1,7 +1,7 @@
 """Protected identities: people who had their faces enrolled, the sealed templates, and the proofs of their deletion.
 
 A template is biometric data. It stands here as ciphertext alone, under the key of its identity, which is itself wrapped
-under the installation's keys (`moderation.sealing`); services open it for the moment of a comparison. No row shows its
+under the installation's keys (`registry.sealing`); services open it for the moment of a comparison. No row shows its
 bytes, or the address of a person, when it is printed or logged.
 """
 

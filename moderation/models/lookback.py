@@ -106,7 +106,6 @@ class PictureTrace(models.Model):
     sent = models.BinaryField()  # SHA-256 of the file as it was sent
     content = models.BinaryField()  # SHA-256 of the file that was looked at
     hashes = models.BinaryField()
-    words = models.BinaryField()
     described = models.BinaryField()
     faces = models.PositiveSmallIntegerField(null=True, blank=True)  # empty where nobody has looked for them
     created_at = models.DateTimeField(default=timezone.now)

@@ -9,8 +9,8 @@ from django.utils import timezone
 from accounts.models import User
 from governance.models import DecisionRecord
 from moderation.models.cases import Case
-from moderation.models.outbox import Outgoing
 from registry.models import Version
+from registry.models.outbox import Outgoing
 
 
 class Ground(models.TextChoices):

@@ -42,15 +42,18 @@ class Looked:
     explicit: float
 
 
-def picture_look(content: bytes, *, sent: str, grounds: Grounds) -> Looked:
-    """Screen an encoded picture. `sent` is the SHA-256 of the file as it came. Raises what its checks raise."""
+def picture_look(content: bytes, *, sent: str, grounds: Grounds, faces: bool = True) -> Looked:
+    """Screen an encoded picture. `sent` is the SHA-256 of the file as it came. Raises what its checks raise.
+
+    Without `faces` none are looked for: a licence can forbid biometric processing of what its model makes.
+    """
     from moderation.matching.explicit import explicit_score
     from moderation.matching.faces import face_reader, find_faces
 
     picture = picture_open(content)
-    faces = find_faces(picture, reader=face_reader(settings.LIKENESS_READER))
-    findings = [*_works(content, sent, grounds), *_blocked(content, sent), *_likeness(faces, grounds)]
-    return Looked(tuple(findings), faces, explicit_score(picture))
+    found = find_faces(picture, reader=face_reader(settings.LIKENESS_READER)) if faces else ()
+    findings = [*_works(content, sent, grounds), *_blocked(content, sent), *_likeness(found, grounds)]
+    return Looked(tuple(findings), found, explicit_score(picture))
 
 
 def _works(content: bytes, sent: str, grounds: Grounds) -> Iterator[Finding]:

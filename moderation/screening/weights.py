@@ -41,13 +41,13 @@ LATE = 10_000  # numbers given out by transactions that may still be under way
 _held: dict[int, _Held] = {}
 
 
-def nearest_versions(kept: WeightFingerprint) -> list[tuple[Version, float]]:
-    """The versions whose weights come near, the nearest first, each with its similarity."""
+def nearest_versions(kept: WeightFingerprint, *, minimum: float = DERIVED) -> list[tuple[Version, float]]:
+    """The versions whose weights are at least so similar, the nearest first, each with its similarity."""
     held = _held.setdefault(kept.method, _Held(kept.method))
     held.catch_up()
     owner = kept.version.adapter.owner_id
     own = WeightFingerprint.objects.filter(version__adapter__owner=owner).count()
-    found = held.index.search(Fingerprint.from_bytes(bytes(kept.vector)), minimum=DERIVED, most=MOST + own)
+    found = held.index.search(Fingerprint.from_bytes(bytes(kept.vector)), minimum=minimum, most=MOST + own)
     near = {one.id: one.similarity for one in found if one.id != kept.version_id}
     rows = Version.objects.filter(pk__in=near, fingerprint__isnull=False).select_related("adapter__owner", "created_by")
     return sorted(((row, near[row.pk]) for row in rows), key=lambda pair: -pair[1])

@@ -51,7 +51,7 @@ class Arrivals:
 
     def __post_init__(self) -> None:
         works = self.works
-        self.known = bool(self.files or works.needs_words or len(works.phashes) or len(works.pdqs))
+        self.known = bool(self.files or works.needs_features or len(works.phashes) or len(works.pdqs))
 
     def in_texts(self, texts: Iterable[str]) -> bool:
         """Whether a new name stands in one of the texts (tags joined by commas).
@@ -79,7 +79,7 @@ class Arrivals:
         """
         found = {place for place, one in enumerate(pictures) if {one.sent, one.content} & self.files}
         found |= self.works.listed_in([one.trace.hashes for one in pictures])
-        if self.works.needs_words:
+        if self.works.needs_features:
             rest = ((place, one) for place, one in enumerate(pictures) if place not in found)
             found |= {place for place, one in rest if self.works.shown_in(one.trace, lambda place=place: read(place))}  # type: ignore[misc]
         return found

@@ -34,6 +34,11 @@ def recall_answer_needed(*, case: Case, version: Version) -> bool:
     return kind_of(case) in GRAVE_KINDS and bool(holders(version)) and not removed.exists()
 
 
+def hold_can_be_told(version: Version) -> bool:
+    """Whether somebody holds it and no moderator has recalled it from them yet."""
+    return bool(holders(version)) and not version.recalls.filter(cause__in=[HELD, REMOVED], open=True).exists()
+
+
 def moderators_recalls(version: Version) -> QuerySet[Recall]:
     """What moderators recalled of it, in force or lifted, newest first, with how far each got."""
     found = Recall.objects.filter(versions__version=version, versions__cause__in=[HELD, REMOVED])

@@ -23,7 +23,7 @@ from moderation.models import (
     IdentityStatus,
     ProtectedIdentity,
 )
-from moderation.sealing import RecordKey
+from registry.sealing import RecordKey
 from registry.selectors.access import Actor
 
 

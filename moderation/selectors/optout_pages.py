@@ -58,7 +58,9 @@ def holder_page(*, holder: OptOutHolder) -> dict[str, Any]:
         for claim in claims
     ]
     blocked = DecisionRecord.objects.filter(subject_type=HOLDER, subject_id=str(holder.public_id)).first()
-    return {"holder": holder, "rows": rows, "pictures": pictures_of(holder=holder), "blocked": blocked}
+    pictures = list(pictures_of(holder=holder))
+    unfinished = any(picture.state == PictureState.WAITING for picture in pictures)  # the page looks for what comes
+    return {"holder": holder, "rows": rows, "pictures": pictures, "unfinished": unfinished, "blocked": blocked}
 
 
 def _state(claim: OptOutClaim) -> ClaimState:

@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import Manager, Model, Q, QuerySet
 
 from accounts.models import User
-from registry.models import Adapter, Rating, Receipt, SamplePicture, Upload
+from registry.models import AccessRequest, Adapter, Rating, Receipt, SamplePicture, Upload
 
 Rows = list[dict[str, Any]]
 VERSION = (
@@ -72,10 +72,15 @@ def ratings(user: User) -> Rows:
     return values(Rating.objects.filter(user=user), "adapter_id stars updated_at")
 
 
+def access_requests(user: User) -> Rows:
+    return values(AccessRequest.objects.filter(user=user), "adapter_id state reason answer asked_at decided_at")
+
+
 PARTS_OF_ADAPTERS: dict[str, Callable[[User], Rows]] = {
     "adapters": adapters,
     "uploads": uploads,
     "pictures": pictures,
     "downloads": downloads,
     "ratings": ratings,
+    "access_requests": access_requests,
 }

@@ -225,6 +225,11 @@ USER_PARTS: dict[str, Callable[[User], Rows]] = {
 }
 
 
+def parts_also(name: str, read: Callable[[User], Rows]) -> None:
+    """Have an app above this one add what it keeps about an account; it says so once, from its `ready`."""
+    USER_PARTS[name] = read
+
+
 def address_consents(digest: str) -> Rows:
     subjects = Subject.objects.filter(email_digest=digest)
     return [

@@ -1,4 +1,4 @@
-"""Recalls for those who hold receipts, for their organisations, and for moderators; webhooks and their log."""
+"""Recalls for those who hold receipts, for their organisations, and for moderators."""
 
 import uuid
 from typing import Any
@@ -6,10 +6,11 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet
 
 from accounts.errors import NotFound
-from accounts.models import Organisation, User
-from moderation.models.outbox import WebhookDelivery, WebhookEndpoint
+from accounts.models import User
+from moderation.models.outbox import Mail
 from moderation.models.recall import Recall, RecallNotice
 from registry.models import Receipt
+from registry.models.outbox import WebhookDelivery
 
 
 def notices_of(*, actor: User) -> QuerySet[RecallNotice]:
@@ -88,30 +89,14 @@ def access_recall(*, public_id: uuid.UUID) -> Recall:
 
 def delivery_counts(recall: Recall) -> dict[str, dict[str, int]]:
     """How many mails and webhook messages of a recall are in which state."""
-    counts: dict[str, dict[str, int]] = {}
-    for name, path in (("mails", "mails"), ("webhooks", "messages")):
-        rows = RecallNotice.objects.filter(recall=recall, **{f"{path}__isnull": False})
-        states = rows.values_list(f"{path}__state").annotate(n=Count(path))
-        counts[name] = {state: number for state, number in states}
-    return counts
+    keys = [notice_key(notice) for notice in recall.notices.all()]
+    sent = {
+        "mails": Mail.objects.filter(notice__recall=recall),
+        "webhooks": WebhookDelivery.objects.filter(key__in=keys),
+    }
+    return {name: dict(rows.values_list("state").annotate(n=Count("pk")).order_by()) for name, rows in sent.items()}
 
 
-def endpoints_of(organisation: Organisation) -> QuerySet[WebhookEndpoint]:
-    """Its endpoints, those in use first."""
-    return WebhookEndpoint.objects.filter(organisation=organisation).order_by("disabled_at", "created_at", "pk")
-
-
-def access_endpoint(*, organisation: Organisation, public_id: uuid.UUID) -> WebhookEndpoint:
-    """An endpoint of this organisation; raises NotFound."""
-    endpoint = endpoints_of(organisation).select_related("organisation__namespace").filter(public_id=public_id).first()
-    if endpoint is None:
-        raise NotFound("There is no such webhook.")
-    return endpoint
-
-
-def access_delivery(*, endpoint: WebhookEndpoint, public_id: uuid.UUID) -> WebhookDelivery:
-    """A message to this endpoint; raises NotFound."""
-    delivery = endpoint.deliveries.filter(public_id=public_id).first()
-    if delivery is None:
-        raise NotFound("There is no such message.")
-    return delivery
+def notice_key(notice: RecallNotice) -> str:
+    """Under which key webhooks are told of a notice, each once."""
+    return f"notice:{notice.public_id}"

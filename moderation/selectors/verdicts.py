@@ -3,24 +3,26 @@
 from enum import StrEnum
 
 from moderation.models import AppealSide, Case, CaseKind, CaseSource, CaseStatus
+from moderation.selectors.case_recalls import hold_can_be_told
 from registry.models import Version
 from registry.states import NEEDS_MAINTAINER, VersionState
 
 
 class Verdict(StrEnum):
-    """What a moderator does. The last two leave the case open."""
+    """What a moderator does. The last three leave the case open."""
 
     APPROVE = "approve"
     DISMISS = "dismiss"
     REFUSE = "refuse"
     TAKE_DOWN = "take-down"
     QUARANTINE = "quarantine"
+    TELL = "tell"
     ASK = "ask"
 
 
 V, S = Verdict, VersionState
 RESTRICTING = frozenset({V.REFUSE, V.TAKE_DOWN, V.QUARANTINE})
-INTERIM = frozenset({V.QUARANTINE, V.ASK})
+INTERIM = frozenset({V.QUARANTINE, V.TELL, V.ASK})
 
 BY_STATE: dict[VersionState, tuple[Verdict, ...]] = {
     S.PUBLISHED: (V.DISMISS, V.QUARANTINE, V.TAKE_DOWN, V.ASK),
@@ -41,6 +43,7 @@ LABELS: dict[Verdict, str] = {
     V.REFUSE: "Refuse it",
     V.TAKE_DOWN: "Take it down; a notice remains",
     V.QUARANTINE: "Hold it back for now; the case stays open",
+    V.TELL: "It stays held back; tell those who downloaded it to keep still",
     V.ASK: "Ask its uploader; the case waits",
 }
 
@@ -54,10 +57,11 @@ def verdicts_of(case: Case, version: Version) -> tuple[Verdict, ...]:
         if state in {S.REFUSED, S.TAKEN_DOWN, S.QUARANTINED}:
             return (V.APPROVE, V.DISMISS)
         return (V.DISMISS,)
+    possible = BY_STATE[state]
     if state in HELD and case.source == CaseSource.REPORT and _others_wait(case):
-        mildest, *others = BY_STATE[state]
-        return (mildest, V.DISMISS, *others)  # what was reported is answered; another case decides about the version
-    return BY_STATE[state]
+        mildest, *others = possible
+        possible = (mildest, V.DISMISS, *others)  # to answer what was reported; another case decides about the version
+    return (*possible, V.TELL) if state in HELD and hold_can_be_told(version) else possible
 
 
 def _others_wait(case: Case) -> bool:

@@ -6,7 +6,7 @@ from moderation.errors import DecisionRefused
 from moderation.models import Case
 from moderation.models.recall import Recall
 from moderation.selectors.case_recalls import HELD, REMOVED, holders, kind_of, recall_answer_needed
-from moderation.selectors.verdicts import RESTRICTING, Verdict
+from moderation.selectors.verdicts import INTERIM, RESTRICTING, Verdict
 from moderation.services.recall import Held, recall_write
 from moderation.services.recall_lifting import recalls_lift
 from registry.models import Version
@@ -14,7 +14,8 @@ from registry.models import Version
 
 def check_recall(*, case: Case, version: Version, verdict: Verdict, recall: bool | None, what_to_do: str) -> None:
     """Raises DecisionRefused where it was not said whether to recall, or a recall does not say what to do."""
-    if verdict not in RESTRICTING:
+    recall = True if verdict is Verdict.TELL else recall
+    if verdict not in RESTRICTING and verdict is not Verdict.TELL:
         return
     if recall is None and recall_answer_needed(case=case, version=version):
         raise DecisionRefused(
@@ -32,7 +33,7 @@ def case_recall(
     """Tell everybody who holds a receipt, in the transaction of the decision. None: nobody does, or they know it."""
     if not holders(version):
         return None
-    held = verdict is Verdict.QUARANTINE
+    held = verdict in INTERIM
     what = "A moderator holds it back while a question about it is answered." if held else "A moderator removed it."
     return recall_write(
         versions=[Held(version, state_before, record)],

@@ -7,9 +7,9 @@ from accounts.models import User
 from governance.services import audit_append, audited
 from moderation.errors import EvidenceRefused
 from moderation.models.consent import Consent, ConsentEventKind, ConsentEvidence
-from moderation.sealing import RecordKey, seal, unseal
 from moderation.services.consents import consent_event
 from moderation.services.evidence import Opened, Upload, content_type_of
+from registry.sealing import RecordKey, seal, unseal
 from registry.storage import store_bytes
 
 FILES_MAX = 10  # of one consent

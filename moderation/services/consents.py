@@ -27,13 +27,13 @@ from moderation.models.consent import (
     Subject,
 )
 from moderation.models.outbox import MailKind
-from moderation.sealing import seal, unseal
 from moderation.selectors.consents import consent_covers, live_consents
 from moderation.services.mails import mail_queue
 from moderation.services.tombstones import never_ask
 from moderation.throttling import HOUR, count_or_refuse
 from registry.errors import ConflictOfInterest
 from registry.models import Version
+from registry.sealing import seal, unseal
 from registry.services.listing import permissions_refresh
 from registry.states import TOMBSTONES
 

@@ -5,7 +5,7 @@ other people rely on them (Article 17(3)(b) and (e)). What is deleted, what stay
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -35,13 +35,11 @@ from moderation.models import (
     Letter,
     Mail,
     OptOutHolder,
-    OutState,
     PrivacyLink,
     ProtectedIdentity,
     Report,
     Subject,
 )
-from moderation.sealing import unseal
 from moderation.services.consent_ends import consent_end
 from moderation.services.consents import consent_withdraw, subject_erase
 from moderation.services.erased_adapters import (
@@ -56,7 +54,9 @@ from moderation.services.erased_names import Renaming, names_redact, receipts_re
 from moderation.services.likeness import identity_erase
 from moderation.services.optout_rulings import holder_erase
 from moderation.services.tombstones import tombstone_write, tombstones_of
-from registry.models import Adapter, Upload
+from registry.models import AccessRequest, Adapter, Upload
+from registry.models.outbox import OutState
+from registry.sealing import unseal
 from registry.services.uploads import upload_delete
 from registry.states import VersionState
 
@@ -83,6 +83,7 @@ class Erasing:
     email: str
     choices: Choices
     via: ErasedVia
+    elsewhere: Mapping[str, str] = field(default_factory=dict)  # new names by old ones of things above this app
 
     @property
     def subject(self) -> tuple[str, str]:
@@ -94,7 +95,8 @@ def user_erase(*, user: User, choices: Choices, via: ErasedVia) -> ErasureRecord
     with audited():
         user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
         _check(user)
-        erasing = Erasing(user, user.username, user.email, choices, via)
+        elsewhere = {old: new for question in NAMED.values() for old, new in question(user).items()}
+        erasing = Erasing(user, user.username, user.email, choices, via, elsewhere)
         counts = {name: deed(erasing) for name, deed in DEEDS.items()}
         waiting, emptied = _adapters(erasing)
         pseudonym = account_erase(user=user)
@@ -138,7 +140,7 @@ def _adapters(erasing: Erasing) -> tuple[list[int], dict[str, str]]:
 
 def _redact(erasing: Erasing, pseudonym: str, emptied: dict[str, str]) -> int:
     kept = {adapter.name for adapter in adapters_of(erasing.user)} - set(emptied.values())
-    renamed = {**{name: name for name in kept}, **emptied}
+    renamed = {**erasing.elsewhere, **{name: name for name in kept}, **emptied}
     paths = {f"{erasing.username}/{old}": f"{pseudonym}/{new}" for old, new in renamed.items()}
     renaming = Renaming(erasing.username, erasing.email, pseudonym, paths)
     about = {"renaming": renaming, "actor": erasing.user, "subject": erasing.subject}
@@ -212,6 +214,10 @@ def _desk(erasing: Erasing) -> int:
     return held.update(assignee=None, claimed_by=None, claimed_until=None)
 
 
+def _access_requests(erasing: Erasing) -> int:
+    return AccessRequest.objects.filter(user=erasing.user).delete()[0]
+
+
 DEEDS: dict[str, Callable[[Erasing], int]] = {
     "identities": _identities,
     "opt_outs": _opt_outs,
@@ -219,10 +225,26 @@ DEEDS: dict[str, Callable[[Erasing], int]] = {
     "uploads": _uploads,
     "exports": _exports,
     "facts": _facts,
+    "access_requests": _access_requests,
     "mails": _mails,
     "contacts": _reports,
     "cases_released": _desk,
 }
+
+
+NAMED: dict[str, Callable[[User], Mapping[str, str]]] = {}
+
+
+def deeds_also(
+    name: str, deed: Callable[[User], int], *, named: Callable[[User], Mapping[str, str]] | None = None
+) -> None:
+    """Have an app above this one erase what it keeps about an account, before the account's name goes.
+
+    `deed` tells how many rows that was; `named`, asked before, new names by old ones of what lies under the account.
+    """
+    DEEDS[name] = lambda erasing: deed(erasing.user)
+    if named is not None:
+        NAMED[name] = named
 
 
 def address_erase(*, email: str, via: ErasedVia, never_ask: bool = True) -> ErasureRecord:

@@ -20,11 +20,11 @@ from accounts.models import User
 from governance.services import audit_append, audited
 from moderation.errors import ExportUnavailable
 from moderation.models import DataExport, ExportState, PrivacyLink
-from moderation.sealing import RecordKey
 from moderation.selectors.personal_data import ADDRESS_PARTS, USER_PARTS
 from moderation.services.erased_adapters import files_delete
 from moderation.signals import export_queued
 from moderation.throttling import HOUR, count_or_refuse
+from registry.sealing import RecordKey
 from registry.storage import store_bytes
 
 MAX_ATTEMPTS = 3

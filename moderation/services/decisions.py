@@ -37,6 +37,7 @@ STANDING = {  # what holds about a version that a decision leaves as it is; anyt
     VersionState.QUARANTINED: Outcome.REVIEW,
 }
 KEPT = "kept"  # the action of decisions that leave everything as it is
+TOLD = "holders-told"
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def _recall(case: Case, version: Version, state_before: str, record: DecisionRec
     reasoning = deed.public_reasoning
     if deed.verdict is Verdict.APPROVE:
         case_recalls_lift(version=version, actor=actor, public_reasoning=reasoning, private_notes=deed.private_notes)
-    elif deed.recall and deed.verdict in RESTRICTING:
+    elif deed.verdict is Verdict.TELL or (deed.recall and deed.verdict in RESTRICTING):
         case_recall(
             case=case, version=version, state_before=state_before, verdict=deed.verdict, record=record,
             actor=actor, public_reasoning=reasoning, what_to_do=deed.what_to_do,
@@ -167,6 +168,21 @@ def _quarantine(case: Case, version: Version, actor: User, deed: Deed) -> Decisi
     return record
 
 
+def _tell(case: Case, version: Version, actor: User, deed: Deed) -> DecisionRecord:
+    """It stays held back as it is; that those who hold it are told is a decision of its own."""
+    record = decision_override(
+        record=None,
+        actor=actor,
+        outcome=STANDING[VersionState(version.state)],
+        subject=("registry.version", str(version.pk), str(version)),
+        action=TOLD,
+        public_reasoning=deed.public_reasoning,
+        private_notes=deed.private_notes,
+    )
+    _went_on(case, EventKind.TOLD, actor, deed.private_notes, record)
+    return record
+
+
 def _ask(case: Case, version: Version, actor: User, deed: Deed) -> None:
     case.status = CaseStatus.WAITING
     case.claimed_by = case.claimed_until = None
@@ -187,6 +203,7 @@ DEEDS: dict[Verdict, Callable[[Case, Version, User, Deed], DecisionRecord | None
     Verdict.REFUSE: _refuse,
     Verdict.TAKE_DOWN: _take_down,
     Verdict.QUARANTINE: _quarantine,
+    Verdict.TELL: _tell,
     Verdict.ASK: _ask,
 }
 

@@ -16,9 +16,9 @@ from moderation.likeness_keys import key_open, picture_open, picture_seal, templ
 from moderation.matching.decoding import PictureUnreadable, upright
 from moderation.matching.faces import Face, FaceReader, distance
 from moderation.models import EnrolmentPicture, EnrolmentState, FaceTemplate, IdentityStatus, ProtectedIdentity
-from moderation.sealing import RecordKey
 from moderation.services.likeness import SUBJECT, enrolled_locked
 from moderation.signals import enrolment_picture_received
+from registry.sealing import RecordKey
 
 PICTURES_AT_ONCE = 5
 TEMPLATES_MOST = 10  # of one identity

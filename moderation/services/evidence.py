@@ -16,9 +16,9 @@ from governance.services import audited
 from moderation.errors import EvidenceRefused
 from moderation.models import Block, Case, CaseEvidence, EventKind, PictureMatch, WorkFeatures
 from moderation.optout_pictures import thumbnail_unsealed
-from moderation.sealing import seal, unseal
 from moderation.services.history import case_log
 from registry.models import SamplePicture, VersionImage
+from registry.sealing import seal, unseal
 from registry.storage import store_bytes
 
 FORMATS = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "GIF": "image/gif"}

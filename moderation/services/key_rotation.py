@@ -1,8 +1,8 @@
 """A new first key in DATA_KEYS: what was sealed under a former one is brought under it, and nothing is opened for that.
 
-It finds its work by itself, in every sealed column of bytes of this app and in the files of evidence, so that a column
-that somebody adds later is not forgotten. Each row is changed only if it is still as it was read, so services may go on
-meanwhile, and the whole may be stopped and repeated at any time.
+It finds its work by itself, in every sealed column of bytes of the apps that seal and in the files of evidence, so that
+a column that somebody adds later is not forgotten. Each row is changed only if it is still as it was read, so services
+may go on meanwhile, and the whole may be stopped and repeated at any time.
 """
 
 import secrets
@@ -17,9 +17,9 @@ from django.db.models import BinaryField, F, Func, IntegerField, Model, Value
 
 from governance.services import audit_append
 from moderation.models import CaseEvidence
-from moderation.sealing import former_key_heads, rewrap, under_former_key
+from registry.sealing import former_key_heads, rewrap, under_former_key
 
-APP = "moderation"
+APPS = ("registry", "moderation")
 # Columns of bytes that are not sealed, some of them from outside: what begins like a seal there is none.
 OPEN = frozenset(
     "block.features optoutentry.erased_salt weightfingerprint.vector workfeatures.description workhash.bits".split()
@@ -48,7 +48,7 @@ def keys_rotate() -> list[Rotated]:
 
 
 def _columns() -> Iterator[tuple[type[Model], str]]:
-    for model in apps.get_app_config(APP).get_models():
+    for model in (model for app in APPS for model in apps.get_app_config(app).get_models()):
         for field in model._meta.concrete_fields:
             if isinstance(field, BinaryField) and f"{model._meta.model_name}.{field.name}" not in OPEN:
                 yield model, field.name

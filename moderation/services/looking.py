@@ -134,7 +134,7 @@ def _concerned(version: Version, kept: Sequence["_Seen"], arrived: Arrivals) -> 
     if untraced:  # looked at before there were traces: they are kept from now on
         subject.examined  # noqa: B018
         kept = _kept([version]).get(version.pk, [])
-    if (untraced or arrived.works.needs_words) and _pictured(kept, arrived):
+    if (untraced or arrived.works.needs_features) and _pictured(kept, arrived):
         return True
     return _faces_near(subject, kept, arrived)
 
@@ -171,9 +171,7 @@ class _Seen:
 
 def _kept(versions: Sequence[Version]) -> dict[int, list[_Seen]]:
     """The pictures of each version that there are now."""
-    traces = {
-        trace.picture: trace for trace in PictureTrace.objects.filter(version__in=versions).defer("words", "described")
-    }
+    traces = {trace.picture: trace for trace in PictureTrace.objects.filter(version__in=versions).defer("described")}
     kept: dict[int, list[_Seen]] = defaultdict(list)
     there = set()
     for version, key, storage_key in _pictures(versions):
@@ -202,7 +200,7 @@ def _shown(kept: dict[int, list[_Seen]], arrived: Arrivals) -> set[int]:
 
 
 def _whole(row: PictureTrace) -> KeptPicture:
-    trace = Trace(bytes(row.hashes), bytes(row.words), bytes(row.described))
+    trace = Trace(bytes(row.hashes), bytes(row.described))
     return KeptPicture(bytes(row.sent), bytes(row.content), trace)
 
 

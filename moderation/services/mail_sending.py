@@ -9,9 +9,10 @@ from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 
 from moderation.consent_terms import ConsentState
-from moderation.models.outbox import Mail, MailKind, OutState
+from moderation.models.outbox import Mail, MailKind
 from moderation.services.mail_texts import MailText, mail_text, reader_address
-from moderation.services.outbox import again_later, claim, finish
+from registry.models.outbox import OutState
+from registry.services.outbox import again_later, claim, finish
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,9 @@ from django.db import transaction
 
 from accounts.models import User
 from moderation.models.consent import Consent, Subject
-from moderation.models.outbox import Mail, MailKind, OutState
+from moderation.models.outbox import Mail, MailKind
 from moderation.signals import mail_queued
+from registry.models.outbox import OutState
 
 
 def mail_queue(

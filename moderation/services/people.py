@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from accounts.models import User
 from governance.services import audited
 from moderation.models import Appeal, EventKind, Report
-from moderation.sealing import seal, unseal
 from moderation.services.cases import case_locked
 from moderation.services.history import case_log
+from registry.sealing import seal, unseal
 
 
 @dataclass(frozen=True)

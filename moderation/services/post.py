@@ -17,10 +17,10 @@ from django.template.loader import render_to_string
 
 from accounts.models import User
 from moderation.models import Letter
-from moderation.models.outbox import OutState
-from moderation.sealing import seal, unseal
-from moderation.services.outbox import again_later, claim, due, finish
 from moderation.signals import letter_written
+from registry.models.outbox import OutState
+from registry.sealing import seal, unseal
+from registry.services.outbox import again_later, claim, due, finish
 
 log = logging.getLogger(__name__)
 

@@ -13,14 +13,16 @@ from governance.services import audit_append, audited
 from moderation.consent_terms import ConsentState
 from moderation.errors import RecallStands
 from moderation.models.consent import Consent, ConsentEventKind, ConsentLink
-from moderation.models.outbox import Mail, MailKind, OutState, WebhookDelivery
+from moderation.models.outbox import Mail, MailKind
 from moderation.models.recall import NoticeKind, Recall, RecallState, RecallVersion
 from moderation.selectors.consents import missing_consents
 from moderation.selectors.grave import grave_questions
+from moderation.selectors.recall import notice_key
 from moderation.services.consents import consent_event, consent_locked, consent_move, consent_release
 from moderation.services.mails import mails_queue
 from moderation.services.recall import notices_write, recall_announce
 from registry.models import Version
+from registry.models.outbox import OutState, WebhookDelivery
 from registry.services.holding import check_impartial, version_reinstate
 from registry.states import VersionState
 
@@ -149,7 +151,8 @@ def _drop_unsent(recall: Recall) -> None:
     """Word of a recall that has not left the house does not leave it after it was lifted."""
     now = timezone.now()
     recall.notices.filter(kind=NoticeKind.ISSUED, handed_out_at=None).update(handed_out_at=now)
-    waiting = {"state": OutState.QUEUED, "notice__recall": recall, "notice__kind": NoticeKind.ISSUED}
+    issued = recall.notices.filter(kind=NoticeKind.ISSUED)
     free = Q(lease_until=None) | Q(lease_until__lt=now - timedelta(minutes=5))
-    for model in (Mail, WebhookDelivery):
-        model.objects.filter(free, attempts=0, **waiting).update(state=OutState.DROPPED, finished_at=now)
+    keys = [notice_key(notice) for notice in issued]
+    for told in (Mail.objects.filter(notice__in=issued), WebhookDelivery.objects.filter(key__in=keys)):
+        told.filter(free, attempts=0, state=OutState.QUEUED).update(state=OutState.DROPPED, finished_at=now)

@@ -34,21 +34,19 @@ from moderation.models import (
     Mail,
     OptOutHolder,
     OptOutRegistration,
-    OutState,
     PictureMatch,
     PrivacyLink,
     Report,
     ScreeningCheck,
     Strike,
     Subject,
-    WebhookAttempt,
-    WebhookDelivery,
 )
 from moderation.services.consents import subject_erase
 from moderation.services.data_erasure import erasures_finish, exports_delete
 from moderation.services.erased_adapters import files_delete
 from moderation.services.optout import registrations_expire
 from registry.models import Upload
+from registry.models.outbox import OutState, WebhookAttempt, WebhookDelivery
 
 log = logging.getLogger(__name__)
 

@@ -29,7 +29,6 @@ def trace_keep(*, version: Version, picture: Pictured, query: Query | None) -> N
             "sent": bytes.fromhex(picture.sha256),
             "content": hashlib.sha256(picture.content).digest(),
             "hashes": trace.hashes,
-            "words": trace.words,
             "described": trace.described,
         },
     )

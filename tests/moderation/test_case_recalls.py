@@ -213,3 +213,36 @@ def test_page_does_not_ask_where_nobody_holds_it_and_chooses_no_where_it_is_not_
     assert 'name="recall" value="no"' in page
     client.post(case.get_absolute_url(), _form(case, verdict="take-down", recall="no"))
     assert (_state(version), Recall.objects.count()) == (VersionState.TAKEN_DOWN, 0)
+
+
+def test_emergency_hold_tells_nobody_until_a_moderator_says_what_to_do(version: Version, mo: User, bob: User) -> None:
+    from moderation.selectors.verdicts import Verdict, verdicts_of
+    from moderation.services.emergency import emergency_hold
+
+    make_receipt(version, bob)
+    case = emergency_hold(version=version, actor=mo)
+    held = Version.objects.get(pk=version.pk)
+    assert (held.state, Recall.objects.count()) == (VersionState.QUARANTINED, 0)
+    with pytest.raises(DecisionRefused, match="has to say what"):
+        decide(case, mo, "tell")
+    decide(case, mo, "tell", what_to_do=HOLD_STILL)
+    recall = Recall.objects.get()
+    entry = recall.versions.get()
+    assert (entry.cause, recall.what_to_do, _state(version)) == ("moderator-held", HOLD_STILL, "quarantined")
+    assert RecallNotice.objects.get().user == bob
+    fresh = Case.objects.get(pk=case.pk)
+    assert fresh.is_open
+    assert Verdict.TELL not in verdicts_of(fresh, held)  # they know
+    decide(fresh, mo, "approve")
+    assert (_state(version), Recall.objects.get().state) == (VersionState.PUBLISHED, "lifted")
+    assert sorted(RecallNotice.objects.values_list("kind", flat=True)) == ["issued", "lifted"]
+
+
+def test_nobody_is_there_to_be_told_of_a_hold(version: Version, mo: User) -> None:
+    from moderation.selectors.verdicts import Verdict, verdicts_of
+    from moderation.services.emergency import emergency_hold
+
+    case = emergency_hold(version=version, actor=mo)
+    assert Verdict.TELL not in verdicts_of(case, Version.objects.get(pk=version.pk))
+    with pytest.raises(DecisionRefused, match="cannot be decided"):
+        decide(case, mo, "tell", what_to_do=HOLD_STILL)

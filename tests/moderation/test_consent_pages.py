@@ -389,10 +389,10 @@ def test_webhook_pages_are_for_owners(client: Client, settings: Any) -> None:
     client.force_login(mel)
     assert client.get(address).status_code == 403
     client.force_login(eve)
-    refused = client.post(address, {"url": "https://10.0.0.1/hook"})
+    refused = client.post(address, {"url": "https://10.0.0.1/hook", "topics": ["recall"]})
     assert refused.status_code == 422
     assert "public internet" in refused.content.decode()
-    made = client.post(address, {"url": "http://127.0.0.1:1/hook"}).content.decode()
+    made = client.post(address, {"url": "http://127.0.0.1:1/hook", "topics": ["version"]}).content.decode()
     assert "whsec_" in made
     assert "whsec_" not in client.get(address).content.decode()
     one = re.search(r"/orgs/studio/webhooks/[0-9a-f-]{36}", made)

@@ -15,11 +15,11 @@ from moderation.contacts import email_unsealed
 from moderation.likeness_consent import current_consent
 from moderation.likeness_keys import email_context, key_open, template_open
 from moderation.models import ActsAs, Case, CaseEvidence, CaseKind, ProtectedIdentity
-from moderation.sealing import SealBroken, seal, unseal
 from moderation.services import key_rotation
 from moderation.services.enrolment import template_add
 from moderation.services.key_rotation import keys_rotate
 from moderation.services.likeness import identity_enrol
+from registry.sealing import SealBroken, seal, unseal
 from tests.factories.accounts import make_user
 from tests.factories.faces import OtherReader, descriptor_at, made_face
 from tests.factories.registry import make_submitted

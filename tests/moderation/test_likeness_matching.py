@@ -5,8 +5,8 @@ import pytest
 from moderation.models import (
     FaceTemplate,
 )
-from moderation.sealing import SealBroken
 from moderation.selectors.likeness import match_faces
+from registry.sealing import SealBroken
 from tests.factories.accounts import make_user
 from tests.factories.faces import OtherReader, descriptor_at, made_face
 from tests.factories.likeness import READER, make_identity, make_template, matched

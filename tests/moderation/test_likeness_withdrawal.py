@@ -22,7 +22,6 @@ from moderation.models import (
     IdentityStatus,
     ProtectedIdentity,
 )
-from moderation.sealing import SealBroken
 from moderation.selectors.likeness import identity_page
 from moderation.services.enrolment import (
     PicturesSent,
@@ -35,6 +34,7 @@ from moderation.services.likeness import (
     identity_withdraw,
     templates_delete,
 )
+from registry.sealing import SealBroken
 from tests.factories.accounts import make_user
 from tests.factories.faces import OtherReader, face_bytes, made_face
 from tests.factories.likeness import make_identity, make_template, make_waiting, matched

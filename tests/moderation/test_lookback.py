@@ -31,7 +31,7 @@ from moderation.services.enrolment import template_add
 from moderation.services.likeness import identity_enrol
 from moderation.services.lookbacks import KEPT, lookback_begin, lookbacks_due, lookbacks_tidy
 from moderation.services.looking import lookback_go_on
-from moderation.services.optout import claims_withdraw
+from moderation.services.optout import claims_withdraw, optout_confirm
 from moderation.services.screening import version_screen_now
 from moderation.tasks import sweep_lookbacks
 from registry.models import SampleState, Version
@@ -39,7 +39,18 @@ from registry.services.samples import Sample, sample_remove
 from registry.states import VersionState
 from tests.factories.accounts import make_user
 from tests.factories.faces import OtherReader, made_face
-from tests.factories.optout import PDQ, addresses, csv_of, make_import, make_picture, names, picture_bytes, register_as
+from tests.factories.optout import (
+    PDQ,
+    addresses,
+    csv_of,
+    hashes,
+    make_import,
+    make_picture,
+    names,
+    picture_bytes,
+    register_as,
+    register_by_mail,
+)
 from tests.factories.registry import make_screened
 from tests.safetensors_bytes import lora_bytes
 
@@ -379,3 +390,49 @@ def test_others_who_keep_pictures_and_words_ask_the_same_question(ada: User, hol
     assert not came.in_texts(["greg, rutkowski"])
     assert came.in_sources("see https://shores.net/a")
     assert not came.in_sources("see https://notshores.net/a")
+
+
+def test_second_claimant_of_a_work_takes_away_the_first_ones_excuse(ada: User, holder: User) -> None:
+    register_as(ada, pictures={"Shore": picture_bytes(PICTURE)})
+    version = _published(ada, _altered())  # its own uploader's work
+    register_as(holder, pictures={"My shore": picture_bytes(PICTURE)})
+    lookback = _look_back()
+    assert lookback is not None
+    assert (lookback.entries, Version.objects.get(pk=version.pk).state) == (1, VersionState.IN_REVIEW)
+    assert _codes(version) == {"optout-work"}
+
+
+def test_second_claim_counts_when_it_is_confirmed_and_not_before(ada: User) -> None:
+    register_as(ada, *names("Ada Lovelace"))
+    version = _published(ada, title="In the style of Ada Lovelace")
+    secret = register_by_mail(*names("Ada Lovelace"), email="heir@example.org", confirm=False)
+    assert (_look_back(), _codes(version)) == (None, set())
+    optout_confirm(secret=secret)
+    _look_back()
+    assert _codes(version) == {"optout-name"}
+
+
+def test_list_that_names_what_somebody_registered_is_looked_for_once(ada: User) -> None:
+    from moderation.matching.pictures import describe
+
+    digits = describe(PICTURE).pdqs[0].tobytes().hex()
+    row = f"work,{digits},pdq"
+    register_as(ada, *hashes(f"pdq:{digits}"))
+    version = _published(ada, picture_bytes(PICTURE))
+    make_import(csv_of(row), name="one")
+    _look_back()
+    assert _codes(version) == {"optout-work"}
+    make_import(csv_of(row), name="one")
+    make_import(csv_of(row), name="two")  # nobody was excused any more
+    assert not Newcomer.objects.filter(lookback=None).exists()
+
+
+def test_same_claimant_and_one_who_steps_back_change_nothing(ada: User, holder: User) -> None:
+    register_as(ada, *names("Ada Lovelace"))
+    theirs = register_as(holder, *names("Ada Lovelace"))
+    _look_back()
+    register_as(ada, *names("Ada Lovelace"))
+    claims_withdraw(holder=theirs.holder, entry=theirs.claims.get().entry)
+    assert not Newcomer.objects.filter(lookback=None).exists()
+    register_as(holder, *names("Ada Lovelace"))  # back again
+    assert Newcomer.objects.filter(lookback=None).values("ref").distinct().count() == 1

@@ -14,6 +14,7 @@ from accounts.models import User
 from moderation.models import OptOutEntry, OptOutHolder, OptOutImport, OptOutPicture, OptOutRegistration
 from moderation.selectors.optout import names_found
 from moderation.services.lists import import_run
+from moderation.services.optout import optout_register
 from moderation.services.optout_mail import holder_mails_send
 from tests.factories.accounts import make_token, make_user
 from tests.factories.optout import (
@@ -23,10 +24,12 @@ from tests.factories.optout import (
     make_picture,
     names,
     picture_bytes,
+    prepare,
     queue_import,
     register_as,
     register_by_mail,
     secret_in,
+    submission,
     the_entry,
 )
 
@@ -424,3 +427,16 @@ def test_mail_links_lead_to_the_site_itself(settings: Any) -> None:
     body = str(mail.outbox[-1].body)
     assert f"{settings.PUBLIC_URL}/opt-out/confirm/{secret}" in body
     assert secret_in(body) == secret
+
+
+def test_page_of_ones_entries_looks_for_a_picture_that_is_worked_out(client: Client) -> None:
+    ada = make_user("ada")
+    client.force_login(ada)
+    made = optout_register(submission=submission(pictures={"Shore": picture_bytes(make_picture())}), user=ada)
+    waits = client.get("/opt-out/mine").content.decode()
+    assert 'hx-trigger="every 3s"' in waits
+    assert "Nothing registered" not in waits
+    prepare(made)
+    done = client.get("/opt-out/mine").content.decode()
+    assert "hx-trigger" not in done
+    assert "Shore" in done

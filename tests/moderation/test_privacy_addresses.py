@@ -23,7 +23,6 @@ from moderation.models import (
     Mail,
     OptOutEntry,
     OptOutHolder,
-    OutState,
     PrivacyLink,
     ProtectedIdentity,
     Report,
@@ -36,6 +35,7 @@ from moderation.services.optout import optout_register
 from moderation.services.post import letter_send
 from moderation.services.tombstones import never_ask, tombstones_of
 from registry.models import Version
+from registry.models.outbox import OutState
 from tests.factories.accounts import make_user
 from tests.factories.consents import make_asked, make_linked
 from tests.factories.moderation import CONTACT, decide, make_report

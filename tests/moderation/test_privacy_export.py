@@ -69,7 +69,19 @@ def test_export_of_an_account_has_every_part(ada: User) -> None:
     made = _made(export_ask(user=ada), ada)
     assert made.keys() == USER_PARTS.keys()
     empty = {name for name, rows in made.items() if not rows}
-    assert empty == {"appeals", "cases", "pictures", "ratings", "recalls", "statements_of_reasons", "strikes"}
+    assert empty == {
+        "access_requests",
+        "appeals",
+        "cases",
+        "datasets",
+        "generations",
+        "pictures",
+        "ratings",
+        "recalls",
+        "statements_of_reasons",
+        "strikes",
+        "training_runs",
+    }
     assert made["account"][0]["email"] == "ada@example.org"
     assert made["tokens"][0]["name"] == "my laptop"
     assert made["facts"][0]["annual_revenue_usd"] == 1234

@@ -19,20 +19,21 @@ from config.environment import PROJECT
 from governance.audit import chain_fault
 from governance.models import AuditEntry
 from moderation.errors import ConsentDoesNotCover
-from moderation.models import Consent, ConsentLink, Mail, Recall, RecallNotice, WebhookDelivery
+from moderation.models import Consent, ConsentLink, Mail, Recall, RecallNotice
 from moderation.selectors.consents import missing_consents
 from moderation.services.consent_answers import consent_revoke
 from moderation.services.consents import consent_link
 from moderation.services.mail_sending import mail_send
-from moderation.services.outbox import due
 from moderation.services.recall import recall_hand_out
-from moderation.services.webhooks import webhook_create
 from moderation.tasks import deliver_recalls, expire_consents
 from registry.errors import NotAvailable, TransitionRefused
 from registry.models import Receipt, Version
+from registry.models.outbox import WebhookDelivery
 from registry.services.inspection import version_inspect
+from registry.services.outbox import due
 from registry.services.publication import version_screened
 from registry.services.review import version_review
+from registry.services.webhooks import webhook_create
 from tests.factories.accounts import make_organisation, make_user
 from tests.factories.consents import make_consent, make_linked, make_receipt
 from tests.factories.registry import make_submitted, make_version
@@ -109,7 +110,7 @@ def _situation(hook: Hook) -> tuple[Version, Consent]:
     """A version that a person and an organisation have downloaded, and whose consent has run out."""
     bob, eve = make_user("bob"), make_user("eve")
     studio = make_organisation(eve, "studio")
-    webhook_create(actor=eve, organisation=studio, url=hook.url)
+    webhook_create(actor=eve, organisation=studio, url=hook.url, topics=["recall"])
     version = make_version(actor=make_user("ada"))
     consent = make_linked(version).consent
     make_receipt(version, bob)

@@ -11,15 +11,17 @@ from django.test import Client
 from django.utils import timezone
 
 from config.celery import app
-from moderation.models import Consent, ConsentKey, Mail, RecallNotice, WebhookDelivery
+from moderation.models import Consent, ConsentKey, Mail, RecallNotice
 from moderation.services.consent_answers import consent_revoke, key_digest
 from moderation.services.consents import consent_withdraw
 from moderation.services.mail_sending import mail_send
-from moderation.services.outbox import PAUSES, due
 from moderation.services.recall import recall_hand_out
-from moderation.services.webhooks import webhook_create
 from moderation.tasks import deliver_recalls
-from moderation.webhook_signing import verify
+from registry.models.outbox import WebhookDelivery
+from registry.services.outbox import PAUSES, due
+from registry.services.webhooks import webhook_create
+from registry.tasks import sweep_webhooks
+from registry.webhook_signing import verify
 from tests.factories.accounts import make_organisation, make_user
 from tests.factories.consents import make_asked, make_consent, make_linked, make_receipt
 from tests.factories.registry import make_version
@@ -145,6 +147,8 @@ def test_revoked_published_and_downloaded_everybody_is_told(sink: Sink, settings
         consent_revoke(consent=consent)
         deliver_recalls()  # hands the notices out, and each task that this queues runs here
         deliver_recalls()
+        sweep_webhooks()
+        sweep_webhooks()
         (received,) = hook.received
         verify(secret=secret, received=received.headers, body=received.body, now=time.time())
     recalls = [message for message in sink.messages if "Recall:" in message["Subject"]]

@@ -15,12 +15,12 @@ from accounts.models import User
 from governance.models import AuditEntry
 from moderation.errors import NoticeIncomplete, TooManyRequests
 from moderation.models import Appeal, Case, Letter, Report
-from moderation.models.outbox import OutState
 from moderation.notices import NOTICES
 from moderation.services.people import Contact, report_contact
 from moderation.services.post import letter_send
 from moderation.services.reports import report_by_token
 from registry.models import Version
+from registry.models.outbox import OutState
 from registry.services.versions import version_withdraw
 from tests.factories.accounts import make_user
 from tests.factories.moderation import CONTACT, decide, make_report

@@ -5,8 +5,8 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from governance.management.base import DatabaseCommand
-from moderation.sealing import SealBroken
 from moderation.services.key_rotation import keys_rotate
+from registry.sealing import SealBroken
 
 
 class Command(DatabaseCommand):

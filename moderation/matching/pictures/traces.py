@@ -1,26 +1,30 @@
 """What is kept of a picture that was looked at, so that works which come later are found in it without reading it.
 
 The register asks "which works does this picture show?"; a look back asks "which pictures show these new works?", with
-the same hashes, words and verification, so that it finds what the register would have found. The picture itself is
-read for a pair alone whose features fit, since only its raster tells whether they agree by chance.
+the same hashes, words and verification, so that it finds what the register would have found. Half of the features are
+kept. Where some of them fit, the picture itself is read: all of its features are looked at then, and its raster tells
+whether they agree by chance.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from moderation.matching.pictures.candidates import PictureIndex
+from moderation.matching.pictures.description import ASKED as EXAMINED
 from moderation.matching.pictures.description import Description, DescriptionInvalid, Query
 from moderation.matching.pictures.hashes import PDQ_BYTES, PHASH_BYTES, Hashes
 from moderation.matching.pictures.index import SMALL, HashIndex
+from moderation.matching.pictures.keypoints import find
 from moderation.matching.pictures.raster import Grey
 from moderation.matching.pictures.verify import DEFAULT, Thresholds, verify
 from moderation.matching.pictures.views import orientations
-from moderation.matching.pictures.words import Asked
+from moderation.matching.pictures.words import ASKED, Asked
 
 ORIENTATIONS = 8
 HASHED = ORIENTATIONS * (PHASH_BYTES + PDQ_BYTES)  # bytes
@@ -29,34 +33,42 @@ BLOCK_NEAR = 24  # bits of 64 within which a blocked picture is compared, whatev
 
 @dataclass(frozen=True)
 class Trace:
-    """A picture that was looked at, as bytes in three parts, of which most comparisons need the first alone.
+    """A picture that was looked at, as bytes in two parts, of which most comparisons need the first alone.
 
-    hashes: pHash and PDQ of its eight orientations, 320 bytes. words: its features as the index asks for them, as they
-    are and mirrored, at most 16 kB. described: thumbnail and features, at most 74 kB. All empty for a picture with
-    nothing in it to recognise.
+    hashes: pHash and PDQ of its eight orientations, 320 bytes. described: thumbnail and the features that the index
+    asks for, compressed, at most some 32 kB. Both empty for a picture with nothing in it to recognise.
     """
 
     hashes: bytes = b""
-    words: bytes = b""
     described: bytes = b""
 
     @classmethod
     def of(cls, query: Query) -> Trace:
         """The trace of a picture that was examined."""
-        asked = Asked.of(query.features).to_bytes() + Asked.of(query.mirror).to_bytes()
-        kept = Description(query.size, query.phashes, query.pdqs, query.thumbs[0], query.features)
-        return cls(query.phashes.tobytes() + query.pdqs.tobytes(), asked, kept.to_bytes())
-
-    @property
-    def asked(self) -> tuple[Asked, Asked]:
-        """Its features as they are and mirrored; raises IndexInvalid for damaged bytes."""
-        half = len(self.words) // 2
-        return Asked.from_bytes(self.words[:half]), Asked.from_bytes(self.words[half:])
+        kept = Description(query.size, query.phashes[:0], query.pdqs[:0], query.thumbs[0], query.features.first(ASKED))
+        return cls(query.phashes.tobytes() + query.pdqs.tobytes(), _packed(kept.to_bytes()))
 
     def query(self, read: Callable[[], Grey]) -> Query:
-        """What was examined, with `read` in place of the raster; raises DescriptionInvalid for damaged bytes."""
-        kept = Description.from_bytes(self.described, hashed=ORIENTATIONS)
-        return Query(kept.size, kept.phashes, kept.pdqs, orientations(kept.thumb), kept.features, read)
+        """What was examined, with half of its features, and `read` in place of the raster.
+
+        Raises DescriptionInvalid for damaged bytes.
+        """
+        kept = Description.from_bytes(_unpacked(self.described), hashed=0)
+        phashes, pdqs = split([self.hashes])
+        return Query(kept.size, phashes, pdqs, orientations(kept.thumb), kept.features, read)
+
+
+def _packed(stored: bytes) -> bytes:
+    """Descriptors have no repetitions, only frequent values: three quarters of their bytes remain."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_FILTERED)
+    return packer.compress(stored) + packer.flush()
+
+
+def _unpacked(packed: bytes) -> bytes:
+    try:
+        return zlib.decompress(packed)
+    except zlib.error as problem:
+        raise DescriptionInvalid("The kept picture description is damaged; describe the picture again.") from problem
 
 
 @dataclass
@@ -81,7 +93,7 @@ class NewWorks:
         self._listed = {"phash": _ready(self.phashes), "pdq": _ready(self.pdqs)}
 
     @property
-    def needs_words(self) -> bool:
+    def needs_features(self) -> bool:
         """Whether more than the hashes of a picture is looked at."""
         return bool(self._works)
 
@@ -100,20 +112,25 @@ class NewWorks:
     def shown_in(self, trace: Trace, read: Callable[[], Grey]) -> bool:
         """Whether a picture shows one of the works with features; `read` gives its grey raster where it comes to that.
 
-        Raises what `read` raises, DescriptionInvalid and IndexInvalid: what was not compared is not without a match.
+        Raises what `read` raises and DescriptionInvalid: what was not compared is not without a match.
         """
         if not trace.hashes or not self._works:
             return False
-        candidates = self._candidates(trace)
-        if not candidates:
-            return False
         query = trace.query(read)
-        return any(verify(self._works[place], query, self.thresholds).matched for place in candidates)
+        whole: Query | None = None
+        for place in self._candidates(query):
+            verdict = verify(self._works[place], query, self.thresholds)
+            if not verdict.matched and verdict.inliers:  # what fits so far may fit further with the other features
+                whole = whole or replace(query, features=find(query.raster, EXAMINED))
+                verdict = verify(self._works[place], whole, self.thresholds)
+            if verdict.matched:
+                return True
+        return False
 
-    def _candidates(self, trace: Trace) -> list[int]:
-        phashes, _ = split([trace.hashes])
-        likely = [candidate.owner for candidate in self._index.candidates_of(phashes, trace.asked)]
-        return list(dict.fromkeys([*likely, *self._near_blocks(phashes)]))
+    def _candidates(self, query: Query) -> list[int]:
+        asked = (Asked.of(query.features), Asked.of(query.mirror))
+        likely = [candidate.owner for candidate in self._index.candidates_of(query.phashes, asked)]
+        return list(dict.fromkeys([*likely, *self._near_blocks(query.phashes)]))
 
     def _near_blocks(self, phashes: Hashes) -> Iterator[int]:
         for place in self._blocked:

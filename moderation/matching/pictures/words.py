@@ -23,6 +23,7 @@ ASKED = 500  # features of a picture that are looked up, in either mirroring
 UNSURE = 4  # bits of the word nearest their threshold, looked up both ways
 SAME = 14  # signatures at most this far apart speak of the same detail
 CROWDED = 1000  # features under one word; such a detail is everywhere, tells nothing, and would cost the most
+MOST_ROWS = 200_000  # signatures compared in one mirroring: those under the rarest words, which tell the most
 _BITS = 20  # of a word
 _POWERS = 1 << np.arange(_BITS)
 _FLIPS = np.array(list(product((0, 1), repeat=UNSURE))).T
@@ -48,7 +49,7 @@ class Filing:
 @dataclass(frozen=True)
 class Asked:
     """The asked form of features: words uint32 [n], the places of their least sure bits, uint8 [n, UNSURE], and
-    signatures uint64 [n]. As bytes 16 a feature.
+    signatures uint64 [n].
     """
 
     words: NDArray[np.uint32]
@@ -65,23 +66,6 @@ class Asked:
         """The words [n, 2^UNSURE] to look up: the least sure bits of each taken both ways."""
         probes: NDArray[np.uint32] = (self.words[:, None] ^ _POWERS[self.unsure] @ _FLIPS).astype(np.uint32)
         return probes
-
-    def to_bytes(self) -> bytes:
-        """Signatures, words and unsure bits one after the other."""
-        return self.signatures.astype("<u8").tobytes() + self.words.astype("<u4").tobytes() + self.unsure.tobytes()
-
-    @classmethod
-    def from_bytes(cls, stored: bytes) -> Asked:
-        """Read what `to_bytes` wrote; raises IndexInvalid for a length that it cannot have written."""
-        count, rest = divmod(len(stored), 12 + UNSURE)
-        if rest:
-            raise IndexInvalid(f"{len(stored)} bytes are no asked features; describe the picture again.")
-        signatures = np.frombuffer(stored, "<u8", count).astype(np.uint64)
-        words = np.frombuffer(stored, "<u4", count, 8 * count).astype(np.uint32)
-        unsure = np.frombuffer(stored, np.uint8, UNSURE * count, 12 * count).reshape(count, UNSURE)
-        if count and int(unsure.max()) >= _BITS:
-            raise IndexInvalid("Asked features with bits that no word has; describe the picture again.")
-        return cls(words, unsure, signatures)
 
 
 @dataclass(frozen=True)
@@ -136,7 +120,7 @@ class WordIndex:
 
     def _votes(self, segment: _Segment, features: Asked, probes: NDArray[np.uint32]) -> NDArray[np.int64]:
         keys = probes.reshape(-1)
-        told = np.flatnonzero(segment.starts[keys + 1] - segment.starts[keys] <= CROWDED)
+        told = _rarest(segment.starts[keys + 1] - segment.starts[keys])
         asked, rows = places_of(segment.starts, keys[told])
         feature = told[asked] // probes.shape[1]
         near = np.flatnonzero(np.bitwise_count(segment.signatures[rows] ^ features.signatures[feature]) <= SAME)
@@ -165,6 +149,15 @@ class WordIndex:
         if signatures.shape != owners.shape or starts.shape != ((1 << _BITS) + 1,) or starts[-1] != len(owners):
             raise IndexInvalid(f"The index in {folder} is damaged; build it again.")
         return cls([_Segment(signatures, owners, starts)])
+
+
+def _rarest(counts: NDArray[np.int64]) -> NDArray[np.intp]:
+    """The places of the words to look under, by how many features each has: no crowded ones, MOST_ROWS in all."""
+    told = np.flatnonzero(counts <= CROWDED)
+    if int(counts[told].sum()) <= MOST_ROWS:
+        return told
+    told = told[np.argsort(counts[told], kind="stable")]
+    return told[np.cumsum(counts[told]) <= MOST_ROWS]
 
 
 def _segment(words: NDArray[np.uint32], signatures: NDArray[np.uint64], owners: NDArray[np.int64]) -> _Segment:

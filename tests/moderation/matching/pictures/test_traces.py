@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import zlib
+from dataclasses import replace
+from importlib import import_module
+
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from moderation.matching.pictures import Description, DescriptionInvalid, IndexInvalid, describe, examine, verify
+from moderation.matching.pictures import Description, DescriptionInvalid, Query, Thresholds, describe, examine, verify
 from moderation.matching.pictures.index import SMALL
 from moderation.matching.pictures.raster import Grey
 from moderation.matching.pictures.traces import HASHED, NewWorks, Trace, split
-from moderation.matching.pictures.words import Asked
+from moderation.matching.pictures.words import ASKED
 from tests.factories.optout import make_picture
 
 
@@ -76,12 +80,36 @@ def test_trace_of_nothing_shows_nothing(works: dict[int, Description]) -> None:
     assert not NewWorks().shown_in(Trace.of(examine(make_picture(1))), _unread)
 
 
-def test_asked_features_are_read_back_as_they_were() -> None:
-    asked = Asked.of(examine(make_picture(1)).features)
-    again = Asked.from_bytes(asked.to_bytes())
-    assert len(asked.to_bytes()) == 16 * len(asked.words)
-    assert np.array_equal(again.probes(), asked.probes())
-    assert np.array_equal(again.signatures, asked.signatures)
+def test_picture_of_which_a_part_fits_is_read_and_all_of_its_features_are_compared(
+    works: dict[int, Description],
+) -> None:
+    query = examine(ImageOps.mirror(make_picture(1)))
+    few = replace(query, features=query.features.first(60))
+    reads: list[Query] = []
+
+    def read() -> Grey:
+        reads.append(query)
+        return query.raster
+
+    fewest, most = (verify(works[1], one).inliers for one in (few, query))
+    assert 4 <= fewest < most
+    demanding = Thresholds(inliers=most, near=-1, pdq=-1)  # which the kept features alone do not meet
+    assert not verify(works[1], Trace.of(few).query(lambda: query.raster), demanding).matched
+    assert NewWorks(described={1: works[1]}, thresholds=demanding).shown_in(Trace.of(few), read)
+    assert reads
+
+
+def test_trace_of_the_old_form_becomes_the_new_one() -> None:
+    grain = np.random.default_rng(1).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    query = examine(Image.fromarray(grain).resize((640, 480), Image.Resampling.BICUBIC))
+    assert len(query.features) > ASKED
+    old = Description(query.size, query.phashes, query.pdqs, query.thumbs[0], query.features).to_bytes()
+    migration = import_module("moderation.migrations.0009_smaller_traces")
+    trace = Trace.of(query)
+    assert migration.smaller(old) == trace.described
+    assert len(trace.described) < 0.45 * len(old)
+    assert migration.smaller(old[:-5]) == migration.smaller(b"PICT") == b""
+    assert len(trace.query(_unread).features) == ASKED
 
 
 def test_damaged_traces_answer_nothing(works: dict[int, Description]) -> None:
@@ -90,9 +118,8 @@ def test_damaged_traces_answer_nothing(works: dict[int, Description]) -> None:
     with pytest.raises(DescriptionInvalid):
         split([whole.hashes[:-1]])
     assert len(whole.hashes) == HASHED
-    with pytest.raises(IndexInvalid):
-        new.shown_in(Trace(whole.hashes, whole.words[:-2], whole.described), _unread)
-    with pytest.raises(IndexInvalid):
-        new.shown_in(Trace(whole.hashes, b"\xff" * 32, whole.described), _unread)
-    with pytest.raises(DescriptionInvalid):
-        new.shown_in(Trace(whole.hashes, whole.words, whole.described[:-1] + b"?"), _unread)
+    altered = bytearray(zlib.decompress(whole.described))
+    altered[100] ^= 1
+    for damaged in (b"", whole.described[:-1], whole.described[:-1] + b"?", zlib.compress(altered)):
+        with pytest.raises(DescriptionInvalid):
+            new.shown_in(Trace(whole.hashes, damaged), _unread)

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from moderation.matching.pictures import words
 from moderation.matching.pictures.buckets import IndexInvalid
 from moderation.matching.pictures.keypoints import Features, find
 from moderation.matching.pictures.raster import grey
@@ -91,3 +92,18 @@ def test_detail_that_is_everywhere_has_no_vote() -> None:
         owners = np.full(copies, 7, np.int64)
         crowd = WordIndex.build(filing.words.repeat(copies), filing.signatures.repeat(copies), owners)
         assert crowd.votes(features(1).first(1)) == votes
+
+
+def test_rarest_words_are_looked_under_first_and_no_more_than_a_search_may_cost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = Asked.of(features(1).first(2))
+    copies = 50  # of the first feature; the second is filed once
+    index = WordIndex.build(
+        np.repeat(asked.words, [copies, 1]), np.repeat(asked.signatures, [copies, 1]), np.repeat([7, 8], [copies, 1])
+    )
+    assert index.votes_of(asked) == {7: 1, 8: 1}
+    monkeypatch.setattr(words, "MOST_ROWS", copies)
+    assert index.votes_of(asked) == {8: 1}
+    monkeypatch.setattr(words, "MOST_ROWS", copies + 1)
+    assert index.votes_of(asked) == {7: 1, 8: 1}
