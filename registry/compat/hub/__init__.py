@@ -1,0 +1,1 @@
+"""The Hugging Face Hub protocol over our own rows: thin, and never a second truth."""
