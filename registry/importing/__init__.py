@@ -1,0 +1,1 @@
+"""Bringing adapters from elsewhere: a folder with what tools keep beside files, or an endpoint of the Hub protocol."""
