@@ -37,8 +37,8 @@ from accounts.signals import (
 # First path segments of the site itself, and names that would mislead.
 RESERVED = frozenset(
     "about account accounts admin administrator api appeals auth browse cases consent datasets decisions "
-    "discussions docs favicon.ico files generate healthz help home images inference jobs legal licences licenses "
-    "likeness login logout may-i media merge metrics models moderation moderator new official opt-out orgs "
+    "discussions docs favicon.ico feeds files generate healthz help home images inference jobs legal licences licenses "
+    "likeness login logout making may-i media merge metrics models moderation moderator new official opt-out orgs "
     "password-change pictures previews privacy problems receipts registry report reports robots.txt search security "
     "settings sign-in sign-out sign-up signup spaces static status support system terms tokens training "
     "transparency transparency.csv try upload uploads user users v1 well-known webhooks www".split()

@@ -29,6 +29,7 @@ FULL = {
     "fingerprints": [[]],
     "training": [[]],
     "training_demo": [[]],
+    "serving": [[], ["--soak", "2000"]],
 }
 QUICK = {
     "inspection": [["--sizes", "10", "--repeat", "3"]],
@@ -43,6 +44,7 @@ QUICK = {
     "fingerprints": [["--entries", "5000", "--searches", "5", "--others", "2"]],
     "training": [["--rounds", "1", "--batches", "4", "--steps", "6"]],
     "training_demo": [["sticker", "--variant", "the preset", "--steps", "4"]],
+    "serving": [["--side", "8", "--repeat", "1", "--files", "2"], ["--soak", "40"]],
 }
 
 

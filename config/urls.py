@@ -18,6 +18,8 @@ urlpatterns = [
     path("api/v1/", include("inference.api_urls")),
     path("api/v1/", include("training.api_urls")),
     path("", include("registry.compat.civitai.urls")),
+    path("", include("registry.compat.hub.urls")),
+    path("", include("registry.compat.feeds.urls")),
     path("", include("accounts.urls")),
     path("", include("governance.urls")),
     path("", include("moderation.urls")),

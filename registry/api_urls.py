@@ -11,6 +11,7 @@ urlpatterns = [
     path("rights-statement", views.RightsStatementView.as_view(), name="api_rights_statement"),
     path("receipts/<uuid:pk>", receipts.ReceiptView.as_view(), name="api_receipt"),
     path("receipts/<uuid:pk>/notice", receipts.ReceiptNoticeView.as_view(), name="api_receipt_notice"),
+    path("receipts/<uuid:pk>/sidecars", receipts.ReceiptSidecarsView.as_view(), name="api_receipt_sidecars"),
     path("adapters", views.AdaptersView.as_view(), name="api_adapters"),
     path("adapters/facets", views.FacetsView.as_view(), name="api_facets"),
     path("adapters/<str:owner>/<str:name>", views.AdapterView.as_view(), name="api_adapter"),

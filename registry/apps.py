@@ -9,7 +9,10 @@ class RegistryConfig(AppConfig):
     def ready(self) -> None:
         from governance.seals import seal_table
         from registry import receivers  # noqa: F401  (registers the handlers)
+        from registry.compat.hub.adapters import AdapterKind
+        from registry.compat.hub.kinds import register_kind
         from registry.models import Acceptance, Receipt
 
         seal_table(Acceptance, complete=True)
         seal_table(Receipt, open_fields=["first_delivered_at"], complete=True)
+        register_kind(AdapterKind())

@@ -44,7 +44,7 @@ def _presigned(blob: Blob, filename: str) -> HttpResponse:
 
 
 def _streamed(request: HttpRequest, blob: Blob) -> HttpResponseBase:
-    wanted = _wanted_range(request, blob)
+    wanted = wanted_range(request, size=blob.size, etag=blob.sha256)
     if wanted is None:
         return _stream(blob, 0, blob.size, 200)
     first, last = wanted
@@ -57,18 +57,18 @@ def _streamed(request: HttpRequest, blob: Blob) -> HttpResponseBase:
     return partial
 
 
-def _wanted_range(request: HttpRequest, blob: Blob) -> tuple[int, int] | None:
+def wanted_range(request: HttpRequest, *, size: int, etag: str) -> tuple[int, int] | None:
     """First and last byte of a single-range request; None for the whole file (RFC 9110, 14.2)."""
     match = RANGE.match(request.headers.get("Range", "").strip())
     if match is None or not any(match.groups()):
         return None
     condition = request.headers.get("If-Range")
-    if condition and quote_etag(blob.sha256) not in parse_etags(condition):
+    if condition and quote_etag(etag) not in parse_etags(condition):
         return None  # the client holds a part of another file: send the whole
     first, last = match.groups()
     if not first:
-        return max(blob.size - int(last), 0), blob.size - 1
-    return int(first), min(int(last), blob.size - 1) if last else blob.size - 1
+        return max(size - int(last), 0), size - 1
+    return int(first), min(int(last), size - 1) if last else size - 1
 
 
 def _stream(blob: Blob, first: int, length: int, status: int) -> StreamingHttpResponse:

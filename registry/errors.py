@@ -137,3 +137,64 @@ class PassRefused(RegistryError):
     status = 400
     title = "The token cannot be given this standing use"
     remedy = "Create a token with the scope “download”, and choose one of the uses that the gate asks about."
+
+
+class PathRefused(RegistryError):
+    code = "path-refused"
+    status = 400
+    title = "The path cannot be taken"
+    remedy = "Rename the file."
+
+
+class CommitRefused(RegistryError):
+    code = "commit-refused"
+    status = 400
+    title = "The commit cannot be taken"
+
+
+class CommitStale(RegistryError):
+    code = "commit-stale"
+    status = 412
+    title = "The branch has moved on"
+    remedy = "Read the newest revision of the branch, and commit on top of it."
+
+
+class ReferenceTaken(RegistryError):
+    code = "reference-taken"
+    status = 409
+    title = "The reference exists already"
+    remedy = "Choose another name, or delete it first."
+
+
+class ObjectRefused(RegistryError):
+    code = "object-refused"
+    status = 400
+    title = "The object cannot be taken"
+    remedy = "Upload the file again."
+
+
+class WebhookRefused(RegistryError):
+    code = "webhook-refused"
+    status = 422
+    title = "The webhook cannot be taken"
+    remedy = "Give an https address that the public internet reaches."
+
+
+class RevisionMissing(RegistryError):
+    code = "revision-not-found"
+    status = 404
+    title = "There is no such revision"
+    remedy = "Name a branch, a tag or a revision of 40 hexadecimal digits that the repository has."
+
+
+class AccessNotGranted(RegistryError):
+    code = "access-not-granted"
+    status = 403
+    title = "Its owner grants access by hand"
+    remedy = "Ask for access on the page named in `url`; its owner answers there."
+
+
+class RequestRefused(RegistryError):
+    code = "request-refused"
+    status = 400
+    title = "The request for access cannot be changed like that"

@@ -10,6 +10,7 @@ from governance.policy import ASKED_USES
 from governance.rulebook import current_ruleset
 from registry.models import BaseModel, RightsStatement, SampleKind
 from registry.models.adapters import ContentLevel, Visibility
+from registry.models.outbox import Topic, every_topic
 from registry.models.versions import Relation
 from registry.selectors.access import namespaces_for_upload
 from registry.selectors.parents import version_at
@@ -133,7 +134,8 @@ class UploadForm(forms.Form):
     def __init__(self, *args: Any, actor: User, statement: RightsStatement, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.actor = actor
-        self.fields["file"].required = not self.data.get("upload_id")  # its bytes came before the form
+        # Its bytes may have come before the form.
+        self.fields["file"].required = not (self.data or self.initial).get("upload_id")
         self.fields["owner"].queryset = namespaces_for_upload(actor).order_by("slug")  # type: ignore[attr-defined]
         licences = sorted(current_ruleset().licences.values(), key=lambda licence: licence.name)
         self.fields["licence"].choices = [("", "Choose…"), *((lic.id, lic.title) for lic in licences)]  # type: ignore[attr-defined]
@@ -218,3 +220,34 @@ class ReasonForm(forms.Form):
     """Why somebody does what they do."""
 
     reason = forms.CharField(widget=forms.Textarea(attrs={"rows": 3}), max_length=2000)
+
+
+class TopicsForm(forms.Form):
+    """What an address is told of."""
+
+    topics = forms.MultipleChoiceField(
+        choices=Topic.choices, initial=every_topic, widget=forms.CheckboxSelectMultiple, label="Tell it of"
+    )
+
+
+class WebhookForm(TopicsForm):
+    """Where an organisation wants to be told."""
+
+    url = forms.URLField(
+        max_length=500,
+        assume_scheme="https",
+        label="Address",
+        help_text="An https address that answers 2xx within ten seconds.",
+    )
+    field_order = ["url", "topics"]
+
+
+class AccessRequestForm(forms.Form):
+    """What somebody wants an adapter for, in their own words."""
+
+    reason = forms.CharField(
+        widget=forms.Textarea(attrs={"rows": 4}),
+        max_length=2000,
+        label="What you want it for",
+        help_text="Its owner reads this together with your name.",
+    )

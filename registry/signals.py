@@ -10,3 +10,4 @@ pictures_added = Signal()  # sender=Version, version_id: rendered or attached, a
 adapter_described = Signal()  # sender=Adapter, adapter_id: its words, its level or who sees it changed
 version_published = Signal()  # sender=Version, version_id
 version_withheld = Signal()  # sender=Version, version_id: withdrawn, quarantined or taken down
+webhook_queued = Signal()  # sender=WebhookDelivery, delivery_id

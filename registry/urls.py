@@ -2,7 +2,20 @@
 
 from django.urls import path
 
-from registry.views import adapters, browse, gate, images, may_i, mine, passes, samples, upload
+from registry.views import (
+    access_requests,
+    adapters,
+    arrivals,
+    browse,
+    gate,
+    images,
+    may_i,
+    mine,
+    passes,
+    samples,
+    upload,
+    webhooks,
+)
 
 urlpatterns = [
     path("", browse.home, name="home"),
@@ -12,15 +25,30 @@ urlpatterns = [
     path("account/uploads/<uuid:pk>/discard", mine.upload_discard, name="upload_discard"),
     path("account/downloads", mine.downloads, name="my_downloads"),
     path("account/tokens/<int:pk>/pass", passes.token_pass, name="token_pass"),
+    path("account/arrivals/<int:pk>", arrivals.arrival, name="arrival"),
     path("may-i", may_i.may_i, name="may_i"),
     path("images/<uuid:pk>.png", images.image, name="image"),
     path("pictures/<uuid:pk>.png", samples.sample, name="sample"),
     path("files/<str:token>", gate.delivery, name="delivery"),
     path("receipts/<uuid:pk>.json", gate.receipt_json, name="receipt"),
     path("receipts/<uuid:pk>/NOTICE.txt", gate.receipt_notice, name="receipt_notice"),
+    path("receipts/<uuid:pk>/sidecars.zip", gate.receipt_sidecars, name="receipt_sidecars"),
+    path("orgs/<str:slug>/webhooks", webhooks.endpoints, name="webhooks"),
+    path("orgs/<str:slug>/webhooks/<uuid:public_id>", webhooks.one, name="webhook"),
+    path("orgs/<str:slug>/webhooks/<uuid:public_id>/secret", webhooks.secret, name="webhook_secret"),
+    path("orgs/<str:slug>/webhooks/<uuid:public_id>/topics", webhooks.topics, name="webhook_topics"),
+    path("orgs/<str:slug>/webhooks/<uuid:public_id>/test", webhooks.trial, name="webhook_trial"),
+    path("orgs/<str:slug>/webhooks/<uuid:public_id>/disable", webhooks.disable, name="webhook_disable"),
+    path(
+        "orgs/<str:slug>/webhooks/<uuid:public_id>/messages/<uuid:message>/replay",
+        webhooks.replay,
+        name="webhook_replay",
+    ),
     path("<str:owner>", browse.creator, name="creator"),
     path("<str:owner>/<str:name>", adapters.adapter, name="adapter"),
     path("<str:owner>/<str:name>/rate", adapters.rate, name="rate"),
+    path("<str:owner>/<str:name>/access", access_requests.access_request, name="access_request"),
+    path("<str:owner>/<str:name>/access/requests", access_requests.access_requests, name="access_requests"),
     path("<str:owner>/<str:name>/edit", adapters.adapter_edit, name="adapter_edit"),
     path("<str:owner>/<str:name>/v/<int:number>", adapters.version, name="version"),
     path("<str:owner>/<str:name>/v/<int:number>/status", adapters.version_status, name="version_status"),

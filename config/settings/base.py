@@ -200,7 +200,10 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_DEFAULT_QUEUE = "default"
 # Runs go to `train-<class>`, named when the message is sent.
-CELERY_TASK_ROUTES = {"inference.tasks.render_previews": {"queue": "gpu"}}
+CELERY_TASK_ROUTES = {
+    "inference.tasks.render_previews": {"queue": "gpu"},
+    "inference.tasks.draw_generations": {"queue": "gpu"},
+}
 CELERY_TASK_SOFT_TIME_LIMIT = 540
 CELERY_TASK_TIME_LIMIT = 600
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -210,9 +213,13 @@ CELERY_BEAT_SCHEDULE = {
     "inspections": {"task": "registry.tasks.sweep_inspections", "schedule": 20.0},
     "uploads": {"task": "registry.tasks.sweep_uploads", "schedule": 600.0},
     "previews": {"task": "inference.tasks.sweep_previews", "schedule": 20.0},
+    "generations": {"task": "inference.tasks.sweep_generations", "schedule": 10.0},
+    "generation-retention": {"task": "inference.tasks.forget_generations", "schedule": 3600.0},
+    "makings": {"task": "inference.tasks.sweep_makings", "schedule": 20.0},
     "screenings": {"task": "moderation.tasks.sweep_screenings", "schedule": 20.0},
     "lookbacks": {"task": "moderation.tasks.sweep_lookbacks", "schedule": 20.0},
     "consents": {"task": "moderation.tasks.expire_consents", "schedule": 60.0},
+    "webhooks": {"task": "registry.tasks.sweep_webhooks", "schedule": 60.0},
     "recalls": {"task": "moderation.tasks.deliver_recalls", "schedule": 60.0},
     "optout": {"task": "moderation.tasks.sweep_optout", "schedule": 60.0},
     "optout-index": {"task": "moderation.tasks.keep_optout_index", "schedule": 300.0},
@@ -241,6 +248,29 @@ BASE_MODEL_LOCATIONS = {
     **dict(pair.split("=", 1) for pair in env.words("BASE_MODEL_LOCATIONS")),
 }
 PREVIEW_DEVICE = env.text("PREVIEW_DEVICE", "cpu")
+# Further seeds of the first prompt, for measuring how much pictures differ; each costs two pictures of a version.
+PREVIEW_SEEDS = env.number("PREVIEW_SEEDS", 2)
+
+# Generation ("Try it"). What one request and one person may ask for, how pictures are made, and how long they are kept.
+GENERATION_PICTURES_PER_REQUEST = env.number("GENERATION_PICTURES_PER_REQUEST", 36)
+GENERATION_WAITING_PER_USER = env.number("GENERATION_WAITING_PER_USER", 120)  # pictures in the queue
+GENERATION_PICTURES_A_DAY = env.number("GENERATION_PICTURES_A_DAY", 500)  # of one person, in the last 24 hours
+GENERATION_BATCH_ROWS = env.number("GENERATION_BATCH_ROWS", 100)  # requests in one file
+GENERATION_STEPS_MAX = env.number("GENERATION_STEPS_MAX", 80)
+GENERATION_PIXELS_MAX = env.number("GENERATION_PIXELS_MAX", 1536 * 1536)  # of one picture
+GENERATION_ADAPTERS_MAX = env.number("GENERATION_ADAPTERS_MAX", 8)  # in one picture
+GENERATION_TOGETHER = env.number("GENERATION_TOGETHER", 4)  # pictures in one run, of whoever waits
+GENERATION_MEMORY = env.number("GENERATION_MEMORY", 1024**3)  # bytes of adapters that a worker keeps at hand
+GENERATION_SLOTS = env.number("GENERATION_SLOTS", 16)  # and at most so many of them
+# How a base model serves its adapters: slug=dynamic, static or compiled, separated by commas. See docs/serving.md.
+GENERATION_PATTERNS = env.pairs("GENERATION_PATTERNS")
+GENERATION_PATIENCE = timedelta(hours=env.number("GENERATION_PATIENCE_HOURS", 24))  # then a waiting picture is given up
+GENERATION_RETENTION = timedelta(days=env.number("GENERATION_RETENTION_DAYS", 30))  # prompts and pictures
+GENERATION_IS_PAID = env.flag("GENERATION_IS_PAID", False)  # say so if you charge for it: licences ask
+
+# Merging, converting, extracting, comparing
+MAKING_WAITING_PER_USER = env.number("MAKING_WAITING_PER_USER", 10)  # unfinished jobs of one person
+MADE_FILES_LIFETIME = timedelta(days=env.number("MADE_FILES_DAYS", 7))  # other forms of files, merged base models
 
 KEYS_DIR = DATA_DIR / "keys"
 
@@ -270,10 +300,18 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "config.schema.document_problems",
+    ],
     # Fields of one name with different choices, told apart.
     "ENUM_NAME_OVERRIDES": {
         "SubjectKindEnum": "moderation.models.consent.SubjectKind",
         "PictureKindEnum": "registry.models.samples.SampleKind",
+        "MakingKindEnum": "inference.models.making.Making",
+        "VersionLayoutEnum": "inference.making_options.VERSION_LAYOUTS",
+        "GenerationPurposeEnum": "inference.generation_options.PURPOSE_NAMES",
+        "TrainingPurposeEnum": "training.models.datasets.Purpose",
     },
 }
 
@@ -403,6 +441,10 @@ TRAINING_AT_ONCE_PER_USER = env.number("TRAINING_AT_ONCE_PER_USER", 1)  # runs o
 TRAINING_AT_ONCE_PER_ORGANISATION = env.number("TRAINING_AT_ONCE_PER_ORGANISATION", 4)
 TRAINING_SECONDS_A_MONTH_PER_USER = env.number("TRAINING_SECONDS_A_MONTH_PER_USER", 72_000)  # the last 30 days
 TRAINING_SECONDS_A_MONTH_PER_ORGANISATION = env.number("TRAINING_SECONDS_A_MONTH_PER_ORGANISATION", 720_000)
+TRAINING_ENDED_RETENTION = timedelta(
+    days=env.number("TRAINING_ENDED_RETENTION_DAYS", 14)
+)  # of runs that came to nothing
+TRAINING_EXPORTS_PER_USER = env.number("TRAINING_EXPORTS_PER_USER", 3)  # chosen checkpoints that wait to be written
 TRAINING_WAITING_PER_USER = env.number("TRAINING_WAITING_PER_USER", 20)  # runs in the queue
 # Shares of people and organisations that are not 1: name=2, separated by commas.
 TRAINING_SHARES = {name: float(share) for name, share in env.pairs("TRAINING_SHARES").items()}

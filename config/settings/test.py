@@ -23,4 +23,5 @@ CELERY_BROKER_URL = "memory://"
 CELERY_BROKER_TRANSPORT_OPTIONS = {}
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 WHITENOISE_AUTOREFRESH = True
+PREVIEW_SEEDS = 0  # fewer pictures to render; tests of the whole set ask for it
 SOURCES_READ = False  # no network beyond loopback; its own tests turn it on

@@ -4,6 +4,8 @@ import json
 import uuid
 from typing import Any
 
+from django.http import HttpResponse
+from django.utils.http import content_disposition_header
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import BasePermission
@@ -13,8 +15,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import acting_user
-from accounts.models import ApiToken
+from accounts.models import ApiToken, User
 from accounts.scopes import Scope
+from registry.compat.sidecars.archive import archive_name, sidecars_zip
 from registry.selectors.mine import access_receipt
 
 
@@ -61,6 +64,38 @@ class ReceiptNoticeView(APIView):
     def get(self, request: Request, pk: uuid.UUID) -> Response:
         receipt = access_receipt(actor=acting_user(request), pk=pk)
         return _attached(receipt.notice, "NOTICE.txt")
+
+
+class ZipRenderer(BaseRenderer):
+    """An archive as it stands; a problem document as JSON."""
+
+    media_type = "application/zip"
+    format = "zip"
+    charset = None
+    render_style = "binary"
+
+    def render(self, data: Any, accepted_media_type: Any = None, renderer_context: Any = None) -> bytes:
+        return data if isinstance(data, bytes) else json.dumps(data).encode()
+
+
+class ReceiptSidecarsView(APIView):
+    """What local tools keep beside the file: `.civitai.info`, `.metadata.json`, `.json`, a preview, and the papers."""
+
+    permission_classes = [ReadOrDownload]
+    renderer_classes = [ZipRenderer, JSONRenderer]
+
+    @extend_schema(responses={(200, "application/zip"): OpenApiTypes.BINARY}, operation_id="receipt_sidecars")
+    def get(self, request: Request, pk: uuid.UUID) -> HttpResponse:
+        return sidecars_response(actor=acting_user(request), pk=pk)
+
+
+def sidecars_response(*, actor: User, pk: uuid.UUID) -> HttpResponse:
+    """The archive of a receipt of the actor's own, as a browser saves it."""
+    receipt = access_receipt(actor=actor, pk=pk)
+    response = HttpResponse(sidecars_zip(actor=actor, receipt=receipt), content_type="application/zip")
+    response["Content-Disposition"] = content_disposition_header(True, archive_name(receipt)) or "attachment"
+    response["Cache-Control"] = "private, no-store"
+    return response
 
 
 def _attached(content: Any, filename: str) -> Response:

@@ -276,6 +276,7 @@ class GateAnswerSerializer(serializers.Serializer[Any]):
     download_url = serializers.CharField(allow_null=True)
     receipt = serializers.DictField(allow_null=True)
     notice = serializers.CharField(allow_null=True)
+    sidecars_url = serializers.CharField(allow_null=True)
 
 
 class RightsStatementSerializer(serializers.Serializer[Any]):
@@ -284,6 +285,6 @@ class RightsStatementSerializer(serializers.Serializer[Any]):
     digest = serializers.CharField()
 
 
-def receipt_answer(receipt: Receipt, url: str) -> dict[str, Any]:
-    """What a passed gate answers."""
-    return {"download_url": url, "receipt": receipt.body, "notice": receipt.notice}
+def receipt_answer(receipt: Receipt, url: str, sidecars: str) -> dict[str, Any]:
+    """What a passed gate answers, with the addresses of the file and of its sidecars."""
+    return {"download_url": url, "receipt": receipt.body, "notice": receipt.notice, "sidecars_url": sidecars}

@@ -221,11 +221,11 @@ class GateView(APIView):
     def _accept(self, request: Request, asked: dict[str, Any], digest: str) -> Response:
         receipt = gate_accept(**asked, accepted_terms=digest)
         url = request.build_absolute_uri(reverse("delivery", args=[link_token(receipt=receipt)]))
+        sidecars = request.build_absolute_uri(reverse("api_receipt_sidecars", args=[receipt.pk]))
         record = receipt.acceptance.decision
         decision = {"outcome": record.outcome, "reasons": record.reasons, "obligations": record.obligations}
-        return Response(
-            {"decision": decision, "record": record.public_id, "terms": None, **s.receipt_answer(receipt, url)}
-        )
+        given = s.receipt_answer(receipt, url, sidecars)
+        return Response({"decision": decision, "record": record.public_id, "terms": None, **given})
 
 
 def _asked(answer: GateAnswer) -> dict[str, Any]:
@@ -236,6 +236,7 @@ def _asked(answer: GateAnswer) -> dict[str, Any]:
         "download_url": None,
         "receipt": None,
         "notice": None,
+        "sidecars_url": None,
     }
 
 

@@ -27,6 +27,13 @@ class ContentLevel(models.TextChoices):
     MATURE = "mature", "Mature"
 
 
+class Access(models.TextChoices):
+    """Who may pass the gate at all; its question about the use comes after."""
+
+    TERMS = "terms", "Everybody who accepts the terms"
+    GRANTED = "granted", "Those whom the owner lets in"
+
+
 class Boxed(models.Func):
     """A column as a list of one, which an inverted index can hold beside words and tags."""
 
@@ -49,10 +56,12 @@ class Adapter(models.Model):
     description = models.TextField(blank=True, max_length=20_000)
     visibility = models.CharField(max_length=12, choices=Visibility.choices, default=Visibility.PUBLIC)
     content_level = models.CharField(max_length=10, choices=ContentLevel.choices, default=ContentLevel.GENERAL)
+    access = models.CharField(max_length=7, choices=Access.choices, default=Access.TERMS)
     tags = models.ManyToManyField(Tag, blank=True, related_name="adapters")
     created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(default=timezone.now)
+    deleted_at = models.DateTimeField(null=True, blank=True)  # as a repository; notices of what was public stay
 
     # Copied from the newest published version when it is published, for search and the cards.
     listed = models.BooleanField(default=False)  # public and something is published
@@ -78,6 +87,7 @@ class Adapter(models.Model):
                 name="adapter_listed_is_public_and_published",
                 condition=Q(listed=False) | Q(visibility="public", published_at__isnull=False),
             ),
+            models.CheckConstraint(name="adapter_access_known", condition=Q(access__in=["terms", "granted"])),
         ]
         indexes = [
             # One index for words and choices together: it finds what has all of them without looking at what has one.

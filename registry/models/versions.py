@@ -106,7 +106,10 @@ class Version(models.Model):
                 name="version_strength_sensible", condition=Q(strength__gte=-4) & Q(strength__lte=4)
             ),
         ]
-        indexes = [models.Index(fields=["scan_lease_until"], name="version_scanning", condition=Q(state="scanning"))]
+        indexes = [
+            models.Index(fields=["scan_lease_until"], name="version_scanning", condition=Q(state="scanning")),
+            models.Index(fields=["-published_at", "-id"], name="version_newest", condition=Q(state="published")),
+        ]
 
     def __str__(self) -> str:
         return f"{self.adapter} v{self.number}"

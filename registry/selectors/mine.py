@@ -38,7 +38,7 @@ def awaiting_publication_by(*, actor: User) -> list[Version]:
 
 def unfinished_uploads_of(*, actor: User) -> list[Upload]:
     """Files of `actor` that have arrived in part or whole, and that no version was made of yet."""
-    kept = Upload.objects.filter(created_by=actor, consumed_at=None, expires_at__gt=timezone.now())
+    kept = Upload.objects.filter(created_by=actor, consumed_at=None, expires_at__gt=timezone.now(), transfer=None)
     return list(kept.select_related("namespace").order_by("-created_at", "-pk"))
 
 

@@ -90,6 +90,16 @@ def search_query(text: str) -> SearchQuery | None:
     return reduce(and_, words.values()) if words else None
 
 
+def search_condition(query: AdapterQuery) -> Q:
+    """What an adapter has to fulfil, for who looks through few of them one by one."""
+    return _wanted(_plain_query(query)).checked
+
+
+def narrows(query: AdapterQuery) -> bool:
+    """Whether the query asks for less than everything."""
+    return _plain_query(query) != _plain_query(AdapterQuery())
+
+
 def adapter_search(*, actor: Actor, query: AdapterQuery) -> Page:
     """One page of what `actor` may see and `query` asks for; by relevance, of the newest CANDIDATES of it."""
     with searching():

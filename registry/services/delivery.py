@@ -19,8 +19,10 @@ from governance.services import audit_append, audited, decide_and_record, standi
 from governance.signing import sign_receipt
 from registry.errors import AcceptanceNeeded, LinkExpired, NotAvailable
 from registry.models import Acceptance, Adapter, Receipt, TermsText, Version, VersionFile
+from registry.services.access_requests import require_granted
 from registry.services.policy import use_request
 from registry.services.terms import notice_of, terms_of
+from registry.services.webhook_events import receipt_news
 from registry.standing import obstacle_to
 from registry.states import MEANINGS, VersionState
 
@@ -57,6 +59,7 @@ def gate_ask(
 ) -> GateAnswer:
     """Decide whether `actor` may use `version` for `use`; the answer is put on record, yes or no."""
     require_available(version)
+    require_granted(actor=actor, adapter=version.adapter)
     _require_standing(version, use)
     request = use_request(version, use, facts or actor_facts(actor=actor, organisation=organisation))
     decision, record = decide_and_record(
@@ -81,7 +84,7 @@ def gate_accept(
 ) -> Receipt:
     """Decide again, check that exactly these terms were accepted, and issue the receipt.
 
-    Raises GovernanceRefused after the refusal is on record, AcceptanceNeeded with the terms' digest.
+    Raises AccessNotGranted, GovernanceRefused after the refusal is on record, AcceptanceNeeded with the terms' digest.
     """
     answer = gate_ask(actor=actor, organisation=organisation, version=version, use=use, facts=facts)
     if answer.decision.outcome is not Outcome.ALLOW:
@@ -126,6 +129,7 @@ def _issue(actor: User, organisation: Organisation | None, version: Version, ans
         data={"use": acceptance.use, "terms": answer.terms.digest, "receipt": str(receipt.pk)},
         rows=[answer.terms, acceptance, receipt],
     )
+    receipt_news(receipt=receipt)
     return receipt
 
 
@@ -184,6 +188,11 @@ def link_redeem(*, token: str) -> VersionFile:
     )
     if receipt is None:
         raise LinkExpired
+    return receipt_deliver(receipt=receipt)
+
+
+def receipt_deliver(*, receipt: Receipt) -> VersionFile:
+    """The file of a receipt, about to leave; raises NotAvailable or AccessNotGranted where it may not now."""
     require_available(receipt.file.version)
     require_still_allowed(receipt)
     if receipt.first_delivered_at is None:
@@ -192,7 +201,8 @@ def link_redeem(*, token: str) -> VersionFile:
 
 
 def require_still_allowed(receipt: Receipt) -> None:
-    """Raises NotAvailable where the answer of the gate, for what was stated there, would be another one now."""
+    """Raises NotAvailable or AccessNotGranted where the gate, for what was stated there, would not open now."""
+    require_granted(actor=receipt.acceptance.user, adapter=receipt.file.version.adapter)
     version, use = receipt.file.version, Use(receipt.acceptance.use)
     _require_standing(version, use)
     asked = UseRequest.from_json(receipt.acceptance.decision.request)

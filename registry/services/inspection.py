@@ -20,7 +20,7 @@ from registry.artifacts import (
     inspect_file,
 )
 from registry.leases import lease_kept
-from registry.models import Adapter, Version, VersionFile
+from registry.models import Adapter, Arrival, Blob, Revision, Version, VersionFile
 from registry.selectors.visibility import version_readable
 from registry.services.policy import held_back, permissions_of
 from registry.services.repositories import blob_adopt, file_store, git_blob_sha1, revision_commit
@@ -215,22 +215,28 @@ def _conclude(version: Version, findings: Findings) -> None:
     transaction.on_commit(lambda: version_inspected.send(sender=Version, version_id=version.pk))
 
 
+def _revision(version: Version, filename: str, blob: Blob) -> Revision:
+    return revision_commit(
+        adapter=version.adapter,
+        author=version.created_by,
+        message=f"Version {version.number}: {filename}",
+        entries={filename: blob},
+    )
+
+
 def _store(version: Version, findings: Findings) -> None:
     hashes, adapter = findings.hashes, version.adapter
     assert version.upload is not None
-    filename = version.upload.filename
+    arrival = Arrival.objects.filter(upload=version.upload).select_related("revision").first()
+    filename = arrival.path if arrival else version.upload.filename
     blob = blob_adopt(
         adapter=adapter,
         path=upload_path(version.upload.pk),
         sha256=hashes.sha256,
         git_sha1=findings.git_sha1,
     )
-    version.revision = revision_commit(
-        adapter=adapter,
-        author=version.created_by,
-        message=f"Version {version.number}: {filename}",
-        entries={filename: blob},
-    )
+    # What a commit brought lies in its revision already.
+    version.revision = arrival.revision if arrival else _revision(version, filename, blob)
     VersionFile.objects.create(
         version=version,
         blob=blob,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from accounts.errors import NotPermitted
 from accounts.models import Namespace, User
 from governance.services import audited
+from registry.errors import NameTaken
 from registry.models import Adapter, Upload, Version
 from registry.models.adapters import ContentLevel, Visibility
 from registry.permissions import AdapterPermission
@@ -49,6 +50,10 @@ def intake(
             tags=tags,
             visibility=visibility,
             content_level=content_level,
+        )
+    elif adapter.deleted_at is not None:
+        raise NameTaken(
+            f"{adapter} was deleted, and its notice stays under its address.", remedy="Choose another name."
         )
     elif AdapterPermission.CONTRIBUTE not in adapter_permissions(actor, adapter):
         raise NotPermitted(f"You may not add versions to {adapter}.")

@@ -54,10 +54,26 @@ def revision_commit(
 ) -> Revision:
     """A new revision with these paths over those of the branch's head; moves the branch."""
     Adapter.objects.select_for_update(no_key=True).get(pk=adapter.pk)
+    parent = branch_head(adapter=adapter, branch=branch)
+    tree = tree_of(parent) | dict(entries)
+    return revision_make(adapter=adapter, author=author, message=message, tree=tree, parent=parent, branch=branch)
+
+
+def branch_head(*, adapter: Adapter, branch: str) -> Revision | None:
+    """The revision that a branch names, or None."""
     ref = Ref.objects.filter(adapter=adapter, kind=RefKind.BRANCH, name=branch).select_related("revision").first()
-    parent = ref.revision if ref else None
-    tree = {entry.path: entry.blob for entry in parent.entries.select_related("blob")} if parent else {}
-    tree.update(entries)
+    return ref.revision if ref else None
+
+
+def tree_of(revision: Revision | None) -> dict[str, Blob]:
+    """Every path of a revision with its content."""
+    return {entry.path: entry.blob for entry in revision.entries.select_related("blob")} if revision else {}
+
+
+def revision_make(
+    *, adapter: Adapter, author: User, message: str, tree: Mapping[str, Blob], parent: Revision | None, branch: str
+) -> Revision:
+    """A new revision with exactly these paths; moves the branch. The caller holds the adapter's lock."""
     now = timezone.now()
     lines = [f"{path}\0{blob.sha256}" for path, blob in sorted(tree.items())]
     facts = [adapter.pk, parent.sha if parent else "", author.pk, now.isoformat(), message, *lines]

@@ -15,9 +15,11 @@ from accounts.scopes import Scope
 from governance.errors import GovernanceRefused
 from governance.policy import ASKED_USES, Use, UseRequest, decide
 from governance.rulebook import current_ruleset
+from governance.selectors import actor_facts
 from governance.services import audit_append, audited
-from registry.errors import AcceptanceNeeded, NotAvailable, PassRefused
+from registry.errors import AcceptanceNeeded, AccessNotGranted, NotAvailable, PassRefused
 from registry.models import Receipt, StandingPass, TermsText, Version
+from registry.services.access_requests import require_granted
 from registry.services.delivery import gate_accept, gate_ask, require_available, require_still_allowed
 from registry.services.policy import use_request
 from registry.services.terms import terms_text
@@ -86,20 +88,17 @@ def _belongs(actor: User, organisation: Organisation) -> bool:
 def receipt_for(*, actor: User, version: Version, token: ApiToken | None = None) -> Receipt:
     """The receipt under which the file of `version` may leave for `actor` at this moment.
 
-    Raises NotAvailable where it is open for nobody, GovernanceRefused where the rules refuse the token's use, and
+    Raises NotAvailable where it is open for nobody, AccessNotGranted where its owner has to let them in first,
+    GovernanceRefused where the rules refuse the token's use, and
     AcceptanceNeeded, with the address of the page that asks, where nothing was accepted that holds now.
     """
     require_available(version)
+    require_granted(actor=actor, adapter=version.adapter)
     if (held := _receipt_that_holds(actor, version)) is not None:
         return held
     given = _pass_of(actor, token)
     if given is None:
-        raise AcceptanceNeeded(
-            f"The terms of {version} have not been accepted for a use of yours.",
-            remedy="Open the page named in `url`, choose your use and accept; then repeat the same command. Or give "
-            "your token a standing use on your tokens page.",
-            url=gate_path(version),
-        )
+        raise _acceptance_needed(version)
     use = Use(given.use)
     answer = gate_ask(actor=actor, organisation=given.organisation, version=version, use=use)
     if not answer.decision.allowed:
@@ -110,6 +109,32 @@ def receipt_for(*, actor: User, version: Version, token: ApiToken | None = None)
         version=version,
         use=use,
         accepted_terms=answer.terms.digest,
+    )
+
+
+def require_passable(*, actor: User, version: Version, token: ApiToken | None = None) -> None:
+    """Raises what `receipt_for` would raise at this moment; nothing is accepted, only a refusal goes on record."""
+    require_available(version)
+    require_granted(actor=actor, adapter=version.adapter)
+    if _receipt_that_holds(actor, version) is not None:
+        return
+    given = _pass_of(actor, token)
+    if given is None:
+        raise _acceptance_needed(version)
+    request = use_request(version, Use(given.use), actor_facts(actor=actor, organisation=given.organisation))
+    if decide(request, current_ruleset()).allowed:
+        return
+    answer = gate_ask(actor=actor, organisation=given.organisation, version=version, use=Use(given.use))
+    if not answer.decision.allowed:
+        raise GovernanceRefused(decision=answer.decision, record=answer.record)
+
+
+def _acceptance_needed(version: Version) -> AcceptanceNeeded:
+    return AcceptanceNeeded(
+        f"The terms of {version} have not been accepted for a use of yours.",
+        remedy="Open the page named in `url`, choose your use and accept; then repeat the same command. Or give "
+        "your token a standing use on your tokens page.",
+        url=gate_path(version),
     )
 
 
@@ -143,7 +168,7 @@ def _receipt_that_holds(actor: User, version: Version) -> Receipt | None:
 def _holds(receipt: Receipt) -> bool:
     try:
         require_still_allowed(receipt)
-    except NotAvailable:
+    except (NotAvailable, AccessNotGranted):
         return False
     version, acceptance = receipt.file.version, receipt.acceptance
     asked = UseRequest.from_json(acceptance.decision.request)

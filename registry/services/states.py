@@ -9,6 +9,7 @@ from governance.services import audit_append
 from registry.errors import TransitionRefused
 from registry.models import Adapter, Version
 from registry.services.listing import adapter_refresh
+from registry.services.webhook_events import version_news
 from registry.states import MEANINGS, VersionState, may_become
 
 
@@ -49,4 +50,5 @@ def version_transition(
         data={"from": current.value, "code": (detail or {}).get("code", "")},
     )
     adapter_refresh(adapter=version.adapter)
+    version_news(version=version, before=current)
     return version

@@ -58,7 +58,10 @@ def quota_left(*, namespace: Namespace) -> int:
     limit = settings.QUOTA_USER_BYTES if namespace.user_id else settings.QUOTA_ORGANISATION_BYTES
     stored = Blob.objects.filter(adapter__owner=namespace).aggregate(total=Sum("size"))["total"] or 0
     waiting = Q(consumed_at=None, expires_at__gt=timezone.now()) | Q(versions__state__in=AWAITED)
-    arriving = Upload.objects.filter(waiting, namespace=namespace).aggregate(total=Sum("length"))["total"] or 0
+    # What a commit brought is stored already, and counted with the blobs.
+    arriving = (
+        Upload.objects.filter(waiting, namespace=namespace, arrival=None).aggregate(total=Sum("length"))["total"] or 0
+    )
     elsewhere = sum(question(namespace) for question in _stored.values())
     return int(limit - stored - arriving - elsewhere)
 
@@ -119,7 +122,8 @@ def upload_charge(*, upload: Upload, namespace: Namespace) -> None:
 
 def access_upload(*, actor: User, pk: uuid.UUID) -> Upload:
     """The actor's own upload, while it may still be used; anything else is absent."""
-    upload = Upload.objects.filter(pk=pk, created_by=actor, consumed_at=None, expires_at__gt=timezone.now()).first()
+    own = Upload.objects.filter(pk=pk, created_by=actor, consumed_at=None, transfer=None)
+    upload = own.filter(expires_at__gt=timezone.now()).first()
     if upload is None or not upload_path(pk).exists():
         raise NotFound("There is no such upload, or it has run out.", remedy="Start the upload again.")
     return upload

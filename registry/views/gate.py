@@ -4,7 +4,7 @@ import uuid
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -12,12 +12,13 @@ from accounts.models import User
 from governance.errors import GovernanceRefused
 from governance.policy import Use
 from governance.selectors import asked_for_last, standing_use
-from registry.api.receipts import ReceiptNoticeView, ReceiptView
+from registry.api.receipts import ReceiptNoticeView, ReceiptSidecarsView, ReceiptView, sidecars_response
 from registry.delivery import deliver
 from registry.forms import UseForm
 from registry.models import Version
 from registry.selectors.access import access_version_at_gate
 from registry.selectors.mine import access_receipt
+from registry.services.access_requests import access_granted
 from registry.services.delivery import gate_accept, gate_ask, link_redeem, link_token, require_available
 
 
@@ -28,6 +29,8 @@ def gate(request: HttpRequest, owner: str, name: str, number: int) -> HttpRespon
     assert isinstance(request.user, User)
     version = access_version_at_gate(actor=request.user, owner=owner, name=name, number=number)
     require_available(version)
+    if not access_granted(actor=request.user, adapter=version.adapter):
+        return redirect("access_request", owner=owner, name=name)
     behalf = asked_for_last(actor=request.user)
     initial = {"use": standing_use(actor=request.user, organisation=behalf), "organisation": behalf}
     form = UseForm(request.POST or None, actor=request.user, initial=initial)
@@ -93,3 +96,17 @@ def _receipt_notice(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     response = HttpResponse(receipt.notice, content_type="text/plain; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="NOTICE.txt"'
     return response
+
+
+@require_safe
+def receipt_sidecars(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
+    """What local tools keep beside the file, in the same two ways."""
+    if request.headers.get("Authorization"):
+        return ReceiptSidecarsView.as_view()(request, pk=pk)
+    return _receipt_sidecars(request, pk)
+
+
+@login_required
+def _receipt_sidecars(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    assert isinstance(request.user, User)
+    return sidecars_response(actor=request.user, pk=pk)

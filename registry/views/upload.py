@@ -12,6 +12,7 @@ from registry.models import Upload, Version
 from registry.permissions import AdapterPermission
 from registry.selectors.access import adapter_permissions
 from registry.selectors.pages import adapter_to_extend, upload_initial
+from registry.services.arrivals import arrival_initial
 from registry.services.intake import intake
 from registry.services.samples import Sample
 from registry.services.uploads import access_upload, room_left, upload_from_stream
@@ -25,7 +26,7 @@ def upload(request: HttpRequest) -> HttpResponse:
     statement = latest_statement()
     place = {name: (request.POST or request.GET).get(name, "") for name in ("owner", "name")}
     adapter = adapter_to_extend(actor=request.user, **place)
-    initial = upload_initial(adapter=adapter, **place)
+    initial = upload_initial(adapter=adapter, **place) | arrival_initial(actor=request.user, named=request.GET)
     form = UploadForm(
         request.POST or None, request.FILES or None, actor=request.user, statement=statement, initial=initial
     )

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -83,12 +84,20 @@ def test_looking(shell: _Shell) -> None:
 
 
 @pytest.mark.slow
+def test_following_what_is_new(shell: _Shell) -> None:
+    told = shell.run("Following what is new")
+    assert (told.count("<feed "), told.count("<rss "), told.count("outlined v1")) == (3, 1, 4)
+
+
+@pytest.mark.slow
 def test_taking_a_file_and_facts(shell: _Shell, bob: User) -> None:
     taken = shell.run("Taking a file through the gate")
     assert "Terms for ada/outlined v1" in taken
     assert "Whoever passes this file on" in taken
     published = Version.objects.get(adapter__name="outlined")
     assert (shell.folder / "outlined.safetensors").read_bytes() == stored_file(published).read_bytes()
+    with zipfile.ZipFile(shell.folder / "outlined.sidecars.zip") as archive:
+        assert "style.civitai.info" in archive.namelist()
     shell.run("Taking a file through the gate", "Facts")
     assert actor_facts(actor=bob) == ActorFacts(territory="JP", receives_payment=False)
     asked = DecisionRecord.objects.latest("pk").request

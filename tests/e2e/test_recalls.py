@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
-from moderation.webhook_signing import verify
+from registry.webhook_signing import verify
 from tests.e2e.clients import Person
 from tests.e2e.sites import Site, running_site, until
 from tests.moderation.receivers import Hook, Sink, hook_server, smtp_sink
@@ -63,7 +63,7 @@ def test_consent_taken_back_recalls_what_was_downloaded(
     ada.upload("face", lora_bytes(seed=31))
     assert ada.inspected("face")["state"] == "published"
     assert eve.post_form("/orgs/new", slug="studio", display_name="Studio").status == 302
-    made = eve.post_form("/orgs/studio/webhooks", url=hook.url)
+    made = eve.post_form("/orgs/studio/webhooks", url=hook.url, topics="recall")
     secret = re.search(r"whsec_[\w+/=]+", html.unescape(made.text))
     assert secret is not None, made.text
 

@@ -18,6 +18,10 @@ def by_name(case: Case) -> list[Any]:
     return [case.space, case.version.adapter.name]
 
 
+def by_feed(case: Case) -> list[Any]:
+    return [*by_name(case), "atom"]
+
+
 def by_number(case: Case) -> list[Any]:
     return [*by_name(case), 1]
 
@@ -49,6 +53,7 @@ def by_adapter_key(case: Case) -> list[Any]:
 # The same address where there is nothing.
 ABSENT: dict[Args, Callable[[Case], list[Any]]] = {
     by_name: lambda case: [case.space, "nothing-here"],
+    by_feed: lambda case: [case.space, "nothing-here", "atom"],
     by_number: lambda case: [case.space, "nothing-here", 1],
     by_job: lambda case: [ABSENT_ID],
     by_image: lambda case: [ABSENT_ID],
@@ -100,17 +105,22 @@ ADDRESSES = [
     _page("version", by_number),
     _page("version_status", by_number),
     _page("previews", by_number),
+    _page("version_made", by_number),
     _page("image", by_image),  # its statuses are those of `picture_status`
     _page("sample", by_sample),  # and those of this one
     _page("samples", by_number, "contribute", guest=SIGN_IN),
     _page("version_checks", by_number, "inside", guest=SIGN_IN),
     _page("gate", by_number, guest=SIGN_IN, allows=PUBLISHED, otherwise=410),
     _page("adapter_edit", by_name, "edit", guest=SIGN_IN),
+    _page("access_request", by_name, guest=SIGN_IN),
+    _page("access_requests", by_name, "edit", guest=SIGN_IN),
     _page("withdraw", by_number, "publish", guest=SIGN_IN),
     _page("version_consents", by_number, "inside", guest=SIGN_IN),
     _page("review_version", by_key, "review", guest=SIGN_IN),
     _post("gate", by_number, "read", 200, data={"use": "personal"}, allows=PUBLISHED, otherwise=410),
     _post("adapter_edit", by_name, "edit", 302, data=EDIT),
+    _post("access_request", by_name, "read", 422),  # the form again, which asks for the reason
+    _post("access_requests", by_name, "edit", 302, data={"step": "granted"}),
     _post("withdraw", by_number, "publish", 302, data={"reason": "Mine."}, allows=WITHDRAWABLE, otherwise=409),
     _post("release", by_number, "publish", 302, allows={"waiting"}, otherwise=409),
     _post("recheck", by_number, "contribute", 302, allows=PUBLISHED, otherwise=409),  # none waits for facts
@@ -122,10 +132,12 @@ ADDRESSES = [
     _post("preview_retry", by_job, "contribute", 409),  # one is queued already
     _post("review_version", by_key, "review", 302, data={"verdict": "refuse", "public_reasoning": "No."}),
     _post("version_hold", by_key, "review", 302, allows={"published", "in-review", "waiting"}, otherwise=409),
+    _page("feed_adapter", by_feed),  # its status is that of a stranger, whoever asks
     _api("api_adapter", by_name, "read"),
     _api("api_versions", by_name, "read"),
     _api("api_version", by_number, "read"),
     _api("api_preview_jobs", by_number, "read"),
+    _api("api_version_made", by_number, "read"),
     _api("api_samples", by_number, "read"),
     _api("api_samples", by_number, "contribute", "POST", 415),  # no multipart form
     _api("api_adapter", by_name, "edit", "PATCH", data={"title": "Changed"}),

@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from accounts.models import Namespace, User
 from governance.policy import Use
-from inference.models import PreviewJob
-from registry.models import Receipt, SamplePicture, SampleState, Upload, Version, VersionImage
+from inference.models import Generation, GenerationBatch, Making, MakingJob, PreviewJob
+from registry.models import BaseModel, Receipt, SamplePicture, SampleState, Upload, Version, VersionImage
 from registry.models.adapters import Visibility
 from registry.services.delivery import gate_accept, gate_ask
 from registry.services.review import version_release
@@ -20,7 +20,7 @@ from registry.services.states import version_transition
 from registry.states import VersionState
 from tests.factories.accounts import make_organisation, make_token, make_user
 from tests.factories.datasets import bring, draft, photo
-from tests.factories.registry import inspect_and_screen, make_submitted, make_upload
+from tests.factories.registry import catalogue, inspect_and_screen, make_submitted, make_upload
 from tests.factories.training import make_run
 from tests.safetensors_bytes import lora_bytes
 from training.services.datasets import dataset_create
@@ -89,6 +89,9 @@ class House:
     cases: list[Case] = field(default_factory=list)
     token_id: int = 0  # an API token of the organisation's owner
     dataset_picture: uuid.UUID | None = None  # of a dataset of the organisation, made by its uploader
+    generation_id: uuid.UUID | None = None  # what the uploader drew, with its picture and its batch
+    generated_id: uuid.UUID | None = None
+    generation_batch_id: uuid.UUID | None = None
     run_id: uuid.UUID | None = None  # a training run of the organisation, made by its uploader
 
 
@@ -101,6 +104,7 @@ def build() -> House:
         house.uploads[role] = make_upload(actor=person, content=lora_bytes(seed=900))
     house.token_id = make_token(house.people["owner"])[0].pk
     house.run_id = _run(house)
+    _drew(house)
     house.dataset_picture = _dataset(house)
     house.cases = [_case(house, *key) for key in SOME_CASES]
     return house
@@ -127,6 +131,23 @@ def _dataset(house: House) -> uuid.UUID:
     )
     bring(made, {"a.png": photo(1)})
     return made.pictures.get().public_id
+
+
+def _drew(house: House) -> None:
+    """A finished picture in a batch, as the uploader's own."""
+    catalogue()
+    batch = GenerationBatch.objects.create(user=house.people["uploader"], name="set.csv")
+    made = Generation.objects.create(
+        user=batch.user, batch=batch, base_model=BaseModel.objects.get(slug="tinybase"), purpose="personal",
+        prompt="a circle", settings={"width": 64, "height": 64, "steps": 4, "guidance": 2.5, "seed": 1},
+        state="done", pictures_total=1, finished_at=timezone.now(),
+    )  # fmt: skip
+    key = default_storage.save(f"generated/{uuid.uuid4()}.png", ContentFile(PNG))
+    picture = made.pictures.create(
+        prompt="a circle", text="a circle", seed=1, steps=4, guidance=2.5, width=64, height=64, state="done",
+        storage_key=key, finished_at=timezone.now(),
+    )  # fmt: skip
+    house.generation_id, house.generated_id, house.generation_batch_id = made.pk, picture.pk, batch.pk
 
 
 def _run(house: House) -> uuid.UUID:
@@ -198,6 +219,11 @@ def _sample(version: Version) -> SamplePicture:
 
 
 def _job(version: Version) -> PreviewJob:
+    """Its previews, and how it was made."""
+    MakingJob.objects.create(
+        kind=Making.COMPARE, version=version, created_by=version.created_by, base_model=version.base_model,
+        finished_at=timezone.now(), state="done",
+    )  # fmt: skip
     return PreviewJob.objects.create(version=version, pictures_total=4)
 
 

@@ -61,6 +61,10 @@ RUNS = [
         S(f"api_training_{name}", "POST", steering(status, API_GUEST), the_run, absent=(ABSENT_ID,), content_type=JSON)
         for name, status in ACTIONS.items()
     ),
+    S("api_training_review", "POST", inside(403, API_GUEST), the_run, absent=(ABSENT_ID,), content_type=JSON,
+      data={"verdict": "allow", "reasoning": "x"}),
+    S("api_training_file", "GET", steering(404, API_GUEST), of_run(ABSENT_ID)),
+    S("api_training_sample_content", "GET", {"*": 404, "anonymous": API_GUEST}, lambda house: [ABSENT_ID]),
     S("api_training_choose", "POST", steering(409, API_GUEST), of_run(5), absent=(ABSENT_ID, 5), content_type=JSON),
     S("api_training_publish", "POST", steering(409, API_GUEST), the_run, absent=(ABSENT_ID,), content_type=JSON,
       data={"rights_edition": "1"}),

@@ -13,6 +13,8 @@ pytestmark = pytest.mark.django_db
 def _expected(address: Address, case: Case, role: str) -> int:
     if address.name in {"image", "sample"}:
         return picture_status(case, role)
+    if address.name == "feed_adapter":
+        return 200 if standing(case, "anonymous") else 404
     if address.name.startswith("civitai_"):
         return civitai_status(address.name, case, role)
     if address.name in {"review_version", "version_hold"}:

@@ -13,7 +13,10 @@ from registry.services.delivery import link_token
 from tests.matrix.adapter_addresses import ABSENT_ID, ADDRESSES
 from tests.matrix.asking import ask, body_of, without_names
 from tests.matrix.dataset_addresses import DATASETS
+from tests.matrix.generation_addresses import GENERATIONS
 from tests.matrix.house import EVERYBODY, House
+from tests.matrix.hub_reading import HUB_READING_KNOWN
+from tests.matrix.hub_writing import HUB_PLAIN, HUB_WRITING
 from tests.matrix.run_addresses import RUNS
 from tests.matrix.site_addresses import SITE, SiteAddress
 
@@ -28,6 +31,8 @@ ELSEWHERE = {
     ("receipt_notice", "GET"),
     ("api_receipt", "GET"),
     ("api_receipt_notice", "GET"),
+    ("receipt_sidecars", "GET"),
+    ("api_receipt_sidecars", "GET"),
     ("delivery", "GET"),
 }
 
@@ -48,9 +53,10 @@ def _methods(client: Client, pattern: URLPattern) -> set[str]:
         # Every class answers OPTIONS, GET answers HEAD, and Django's form views take PUT for POST: count what is own.
         own |= {name for name in ("head", "put", "options") if name in vars(view_class)}
         return {name.upper() for name in own}
-    names = inspect.signature(pattern.callback).parameters
+    names = [name for name in inspect.signature(pattern.callback).parameters if name != "request"]
     values = {"number": 1, "pk": 1 if "<int:pk>" in str(pattern.pattern) else ABSENT_ID}
-    values |= {"step": 1, **dict.fromkeys(["public_id", "message", "file"], ABSENT_ID)}
+    values |= {"step": 1, "form": "atom", "kind": "models"}
+    values |= dict.fromkeys(["public_id", "message", "file", "nonce"], ABSENT_ID)
     args = {name: values.get(name, "x-y") for name in names if name in str(pattern.pattern)}
     response = client.generic("TRACE", reverse(str(pattern.name), kwargs=args))
     return set(response["Allow"].split(", ")) - {"HEAD"}
@@ -60,13 +66,17 @@ def test_every_address_of_the_project_has_its_expectations(house: House) -> None
     client = house.clients["owner"]
     found = {(str(p.name), method) for p in _patterns() for method in _methods(client, p)}
     known = (
-        {(a.name, a.method) for a in ADDRESSES} | {(a.name, a.method) for a in [*SITE, *RUNS, *DATASETS]} | ELSEWHERE
+        {(a.name, a.method) for a in ADDRESSES}
+        | {(a.name, a.method) for a in [*SITE, *RUNS, *DATASETS, *GENERATIONS]}
+        | {(a.name, a.method) for a in [*HUB_WRITING, *HUB_PLAIN]}
+        | HUB_READING_KNOWN
+        | ELSEWHERE
     )
     assert found - known == set(), "without an expectation"
     assert known - found == set(), "expected, but not there"
 
 
-@pytest.mark.parametrize("address", [*SITE, *RUNS, *DATASETS], ids=str)
+@pytest.mark.parametrize("address", [*SITE, *RUNS, *DATASETS, *GENERATIONS], ids=str)
 def test_address_of_the_site_answers_everybody_as_expected(house: House, address: SiteAddress) -> None:
     wrong = []
     more: dict[str, Any] = {"headers": address.headers}
@@ -97,17 +107,21 @@ def _fresh(house: House, role: str) -> Client:
     return client
 
 
-RECEIPTS = {"receipt": 302, "receipt_notice": 302, "api_receipt": 401, "api_receipt_notice": 401}
+RECEIPTS = {
+    "receipt": 302, "receipt_notice": 302, "receipt_sidecars": 302,
+    "api_receipt": 401, "api_receipt_notice": 401, "api_receipt_sidecars": 401,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "guest"), RECEIPTS.items())
 def test_receipt_is_for_its_holder_alone(house: House, name: str, guest: int) -> None:
     wrong = []
-    held = [case.receipt for case in house.cases if case.receipt is not None]
-    for receipt, role in ((receipt, role) for receipt in held for role in EVERYBODY):
+    held = [(case, case.receipt) for case in house.cases if case.receipt is not None]
+    for case, receipt, role in ((*pair, role) for pair in held for role in EVERYBODY):
         response = ask(house.clients[role], name, "GET", [receipt.pk])
         own = house.people.get(role) == receipt.acceptance.user
-        expected = guest if role == "anonymous" else 200 if own else 404
+        kept = 200 if "sidecars" not in name or case.situation == "published" else 410  # goes with the file itself
+        expected = guest if role == "anonymous" else kept if own else 404
         if response.status_code != expected:
             wrong.append(f"{role} {receipt.pk}: {response.status_code} instead of {expected}")
         if response.status_code == 404:

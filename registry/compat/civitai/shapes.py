@@ -118,6 +118,11 @@ def single_version_json(version: Version, found: Shelf) -> dict[str, Any]:
         "modelId": adapter.pk,
         "air": air_of(version),
         "status": "Published",
+        # Nothing is sold before others get it, and whoever passes the gate gets the file itself.
+        "uploadType": "Created",
+        "usageControl": "Download",
+        "earlyAccessConfig": {},
+        "earlyAccessEndsAt": None,
         "createdAt": moment(version.created_at),
         "updatedAt": moment(version.published_at or version.created_at),
         "model": {

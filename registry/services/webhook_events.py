@@ -1,0 +1,72 @@
+"""The registry's own news for webhooks: what becomes of an organisation's versions, and what was downloaded for it."""
+
+from typing import Any
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils import timezone
+
+from registry.models import Receipt, Version
+from registry.services.webhook_messages import message_queue
+from registry.states import MEANINGS, VersionState
+
+# What others than who uploads it care about; a draft and a scan are steps on the way.
+TOLD = frozenset(VersionState) - {VersionState.DRAFT, VersionState.SCANNING}
+
+
+def version_news(*, version: Version, before: VersionState) -> None:
+    """Tell the organisation that owns a version of its new state, inside the transaction that moved it."""
+    organisation = version.adapter.owner.organisation
+    state = VersionState(version.state)
+    if organisation is not None and state in TOLD:
+        message_queue(
+            organisation=organisation,
+            event=f"version.{state.value}",
+            at=timezone.now(),
+            data=lambda: _version_data(version, before),
+        )
+
+
+def receipt_news(*, receipt: Receipt) -> None:
+    """Tell the organisation on whose behalf something was downloaded, in the transaction that issues the receipt."""
+    organisation = receipt.acceptance.organisation
+    if organisation is not None:
+        message_queue(
+            organisation=organisation,
+            event="receipt.issued",
+            at=receipt.issued_at,
+            data=lambda: _receipt_data(receipt),
+        )
+
+
+def _version_data(version: Version, before: VersionState) -> dict[str, Any]:
+    adapter, detail = version.adapter, version.state_detail
+    state = VersionState(version.state)
+    return {
+        "adapter": str(adapter),
+        "version": version.number,
+        "label": version.label,
+        "state": state.value,
+        "before": before.value,
+        "what": detail.get("what") or MEANINGS[state],
+        "why": detail.get("why", ""),
+        "code": detail.get("code", ""),
+        "licence": version.licence_id,
+        "base_model": version.base_model.slug,
+        "page": settings.PUBLIC_URL + reverse("version", args=[adapter.owner.slug, adapter.name, version.number]),
+    }
+
+
+def _receipt_data(receipt: Receipt) -> dict[str, Any]:
+    acceptance, file = receipt.acceptance, receipt.file
+    return {
+        "receipt": str(receipt.pk),
+        "adapter": str(acceptance.version.adapter),
+        "version": acceptance.version.number,
+        "file": file.path,
+        "sha256": file.sha256,
+        "use": acceptance.use,
+        "terms_sha256": acceptance.terms_id,
+        "recipient": acceptance.user.username,
+        "url": settings.PUBLIC_URL + reverse("api_receipt", args=[receipt.pk]),
+    }

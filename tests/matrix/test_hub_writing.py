@@ -1,0 +1,71 @@
+"""The Hub protocol's writing half for everybody, with a token of each."""
+
+import json
+
+import pytest
+from django.core.cache import cache
+from django.db import transaction
+from django.http import HttpResponseBase
+from django.test import Client
+
+from tests.factories.accounts import make_token
+from tests.matrix.asking import without_names
+from tests.matrix.expectations import answer
+from tests.matrix.house import EVERYBODY, House
+from tests.matrix.hub_writing import HUB_PLAIN, HUB_WRITING, HubAddress, PlainAddress, repository_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def tokens(house: House) -> dict[str, dict[str, str]]:
+    """The Authorization header of each role."""
+    secrets = {role: make_token(person)[1] for role, person in house.people.items()}
+    return {"anonymous": {}} | {role: {"Authorization": f"Bearer {secret}"} for role, secret in secrets.items()}
+
+
+def _ask(address: HubAddress | PlainAddress, headers: dict[str, str], owner: str, name: str) -> HttpResponseBase:
+    cache.clear()
+    body = address.body(owner, name) if isinstance(address, HubAddress) else {}
+    path = address.path.format(owner=owner, name=name)
+    with transaction.atomic():
+        response = Client().generic(
+            address.method, path, json.dumps(body), content_type="application/json", headers=headers
+        )
+        transaction.set_rollback(True)
+    return response
+
+
+@pytest.mark.parametrize("address", HUB_WRITING, ids=str)
+def test_repository_is_written_by_who_may_and_absent_for_who_may_not_know_of_it(
+    house: House, tokens: dict[str, dict[str, str]], address: HubAddress
+) -> None:
+    wrong = []
+    for case in house.cases:
+        for role in case.roles:
+            place = repository_of(case)
+            response = _ask(address, tokens[role], *place)
+            expected = answer(case, role, needs=address.needs, guest=401, done=address.done, otherwise=0, allows=set())
+            if role == "anonymous" and address.needs == "read":
+                seen = answer(case, role, needs="read", guest=None, done=address.done, otherwise=0, allows=set())
+                expected = seen if seen != 404 else 401
+            if response.status_code != expected:
+                wrong.append(f"{case} {role}: {response.status_code} instead of {expected} {response.content[:200]!r}")
+            if (
+                response.status_code == 404
+                and expected == 404
+                and answer(case, role, needs="read", guest=401, done=200, otherwise=0, allows=set()) == 404
+            ):
+                nowhere = (case.space, "nothing-here")
+                absent = _ask(address, tokens[role], *nowhere)
+                if without_names(response, list(place)) != without_names(absent, list(nowhere)):
+                    wrong.append(f"{case} {role}: tells more than an absent one")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("address", HUB_PLAIN, ids=str)
+def test_address_of_no_repository_answers_everybody_alike(
+    house: House, tokens: dict[str, dict[str, str]], address: PlainAddress
+) -> None:
+    found = {role: _ask(address, tokens[role], "a", "b").status_code for role in EVERYBODY}
+    assert found == dict.fromkeys(EVERYBODY, address.others) | {"anonymous": address.guest}
