@@ -29,11 +29,19 @@ ZOOM = 10.0  # the most that a map may enlarge or reduce
 
 @dataclass(frozen=True)
 class Fit:
-    """An affine map [2, 3] from raster to raster, and the distinct places that agree with it."""
+    """An affine map [2, 3] from raster to raster, and the distinct places [n, 2] of the work that agree with it.
+
+    shared: which part of the work the picture lies on, 0 to 1. coverage: which part of that the hull of the places is.
+    """
 
     transform: Affine
-    inliers: int
+    places: NDArray[np.float32]
+    shared: float
     coverage: float
+
+    @property
+    def inliers(self) -> int:
+        return len(self.places)
 
     @property
     def stretch(self) -> float:
@@ -96,7 +104,7 @@ def _refined(work: Features, picture: Features, pairs: Pairs, agreeing: NDArray[
         agreeing = (np.abs(mapped - there) < tightness * NEAR * max(work.frame)) & _same_turn(turns / rotation)
     assert transform is not None
     places = _distinct(there[agreeing], here[agreeing])
-    return Fit(transform, len(places), _coverage(transform, places, work, picture)) if len(places) >= 4 else None
+    return _fit(transform, _rows(places), work, picture) if len(places) >= 4 else None
 
 
 def _least_squares(here: NDArray[np.complex128], there: NDArray[np.complex128]) -> Affine | None:
@@ -139,15 +147,14 @@ def _one_per_cell(points: NDArray[np.complex128]) -> NDArray[np.intp]:
     return np.unique(cells, return_index=True)[1]
 
 
-def _coverage(transform: Affine, places: NDArray[np.complex128], work: Features, picture: Features) -> float:
-    """Area of the places' hull over the area that both pictures show, in the work's raster."""
+def _fit(transform: Affine, places: NDArray[np.float32], work: Features, picture: Features) -> Fit:
     import cv2
 
-    width, height = picture.frame
-    corners = _apply(transform, np.array([0, width, width + 1j * height, 1j * height]))
-    area, _ = cv2.intersectConvexConvex(_rows(corners), _rows(np.array(_corners(work.frame))))
-    hull = cv2.contourArea(cv2.convexHull(_rows(places)))
-    return min(1.0, float(hull) / area) if area > 0 else 0.0
+    corners = _apply(transform, np.array(_corners(picture.frame)))
+    common, _ = cv2.intersectConvexConvex(_rows(corners), _rows(np.array(_corners(work.frame))))
+    hull = float(cv2.contourArea(cv2.convexHull(places)))
+    area = work.frame[0] * work.frame[1]
+    return Fit(transform, places, min(1.0, common / area), min(1.0, hull / common) if common > 0 else 0.0)
 
 
 def _corners(frame: tuple[int, int]) -> list[complex]:

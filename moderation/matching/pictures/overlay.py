@@ -53,12 +53,25 @@ def mapped(raster: Grey, transform: NDArray[np.float64], frame: tuple[int, int])
     return np.asarray(laid, np.uint8), np.asarray(shown == 255)
 
 
-def agreement(work: Grey, picture: Grey, shown: NDArray[np.bool_] | None = None) -> float:
+def beside(points: NDArray[np.float32], frame: tuple[int, int]) -> NDArray[np.bool_]:
+    """Which pixels [64, 64] of a work's thumbnail lie outside the hull of `points` [n, 2].
+
+    frame: width and height of the raster that the points lie in.
+    """
+    import cv2
+
+    inside = np.zeros((SIDE, SIDE), np.uint8)
+    hull = cv2.convexHull(points * (SIDE / np.array(frame, np.float32)))
+    cv2.fillConvexPoly(inside, np.rint(hull).astype(np.int32), (1.0,))
+    return np.asarray(cv2.dilate(inside, np.ones((3, 3), np.uint8)) == 0)  # the width of a letter's edge more
+
+
+def agreement(work: Grey, picture: Grey, shown: NDArray[np.bool_] | None = None, otherwise: float = 0.0) -> float:
     """Correlation of a picture's details with those of the work, -1 to 1, where it is `shown` and the work has details.
 
     Details are measured by how strong those around them are: a caption that both have counts by the area that it
-    covers, not by its contrast; what is written over an empty part of the work is not looked at. 0 where there is too
-    little to compare.
+    covers, not by its contrast; what is written over an empty part of the work is not looked at. `otherwise` where
+    there is too little to compare.
     """
     import cv2
 
@@ -68,7 +81,7 @@ def agreement(work: Grey, picture: Grey, shown: NDArray[np.bool_] | None = None)
     expected, strength = _details(work, inside)
     told = inside & (strength >= _FAINTEST)
     if told.sum() < _FEWEST:
-        return 0.0
+        return otherwise
     first, second = expected[told], _details(picture, inside)[0][told]
     energy = float((first * first).sum()) * float((second * second).sum())
     return float((first * second).sum()) / float(np.sqrt(energy)) if energy > 0 else 0.0

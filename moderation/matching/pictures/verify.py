@@ -11,7 +11,7 @@ import numpy as np
 from moderation.matching.pictures.description import Description, Query, examine
 from moderation.matching.pictures.fitting import Affine, Fit, fit_features
 from moderation.matching.pictures.hashes import distances
-from moderation.matching.pictures.overlay import agreement, mapped, window
+from moderation.matching.pictures.overlay import agreement, beside, mapped, window
 from moderation.matching.pictures.views import WINDOWS
 
 if TYPE_CHECKING:
@@ -26,7 +26,9 @@ class Thresholds:
     agreement: correlation of details, 0 to 1, that the pictures laid over each other must have then. Without it any
     caption that two pictures share would be a match, however many features it has.
     coverage, strong: where the features span less than `coverage` of what both pictures have in common (convex hull
-    over overlap), as those of a caption do, there must be twice as many, and the agreement must be `strong`.
+    over overlap), as those of a caption do, there must be twice as many, the agreement must be `strong`, and
+    where the work has details elsewhere, `agreement` there too: a caption on a plain picture is all its detail. And
+    the picture must lie on `shared` of the work at least: a crop of 20 % off each side leaves .36.
     stretch: where fewer than twice `inliers` agree, a map that enlarges one direction by so much more than the other
     must bring a `strong` agreement too: an affine map has six free numbers, so four places that two grids of windows
     happen to share fit one, and copies are seldom squeezed.
@@ -38,6 +40,7 @@ class Thresholds:
     inliers: int = 4
     agreement: float = 0.5
     coverage: float = 0.12
+    shared: float = 0.33
     strong: float = 0.75
     stretch: float = 1.2
     near: int = 12
@@ -80,16 +83,18 @@ class Verdict:
 
 @dataclass(frozen=True)
 class _Laid:
-    """A fit with the agreement of the pictures laid over each other by it."""
+    """A fit with the agreement of the pictures laid over each other by it; `elsewhere`: beside its features."""
 
     fit: Fit
     agreement: float
+    elsewhere: float
     mirrored: bool
 
     def suffices(self, thresholds: Thresholds) -> bool:
         many = self.fit.inliers >= 2 * thresholds.inliers
         if self.fit.coverage < thresholds.coverage:
-            return many and self.agreement >= thresholds.strong
+            agreed = self.agreement >= thresholds.strong and self.elsewhere >= thresholds.agreement
+            return many and agreed and self.fit.shared >= thresholds.shared
         sturdy = many or self.fit.stretch <= thresholds.stretch
         needed = thresholds.agreement if sturdy else thresholds.strong
         return self.fit.inliers >= thresholds.inliers and self.agreement >= needed
@@ -125,7 +130,8 @@ def _laid_by_features(work: Description, query: Query, thresholds: Thresholds) -
             continue
         raster = np.ascontiguousarray(query.raster[:, ::-1]) if mirrored else query.raster
         seen, shown = mapped(raster, fit.transform, work.features.frame)
-        laid = _Laid(fit, agreement(work.thumb, seen, shown), mirrored)
+        elsewhere = agreement(work.thumb, seen, shown & beside(fit.places, work.features.frame), otherwise=1.0)
+        laid = _Laid(fit, agreement(work.thumb, seen, shown), elsewhere, mirrored)
         if laid.suffices(thresholds):
             return laid
         if best is None or fit.inliers > best.fit.inliers:

@@ -4,8 +4,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageOps
 
+from benchmarks import drawn
+from benchmarks.altered import written
 from moderation.matching.pictures import DEFAULT, Description, Evidence, Thresholds, describe, examine, verify
 from moderation.matching.pictures.fitting import Fit
 from moderation.matching.pictures.verify import _Laid
@@ -120,6 +123,36 @@ def test_verdict_is_the_same_each_time_and_after_storage(work: Description) -> N
 def test_few_places_have_to_agree_on_a_map_that_copying_makes(
     inliers: int, stretch: float, agreement: float, enough: bool
 ) -> None:
-    fit = Fit(np.array([[stretch, 0.0, 3.0], [0.0, 1.0, 5.0]]), inliers, coverage=0.13)
+    fit = Fit(np.array([[stretch, 0.0, 3.0], [0.0, 1.0, 5.0]]), _places(inliers), shared=0.2, coverage=0.13)
     assert fit.stretch == pytest.approx(stretch)
-    assert _Laid(fit, agreement, mirrored=False).suffices(DEFAULT) is enough
+    assert _Laid(fit, agreement, elsewhere=0.0, mirrored=False).suffices(DEFAULT) is enough
+
+
+def _places(count: int) -> NDArray[np.float32]:
+    return np.zeros((count, 2), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("inliers", "shared", "agreement", "elsewhere", "enough"),
+    [
+        (8, 0.34, 0.75, 0.5, True),
+        (7, 0.34, 0.75, 0.5, False),
+        (8, 0.34, 0.74, 0.5, False),
+        (8, 0.34, 0.75, 0.49, False),  # a caption agrees, the picture around it does not
+        (20, 0.27, 0.77, 1.0, False),  # only a strip in common, and a caption is all that lies in it
+    ],
+)
+def test_features_close_together_have_to_be_borne_out_by_the_rest(
+    inliers: int, shared: float, agreement: float, elsewhere: float, enough: bool
+) -> None:
+    fit = Fit(np.array([[1.0, 0.0, 3.0], [0.0, 1.0, 5.0]]), _places(inliers), shared, coverage=0.04)
+    assert _Laid(fit, agreement, elsewhere, mirrored=False).suffices(DEFAULT) is enough
+
+
+def test_caption_is_no_match_where_it_is_all_that_a_picture_has() -> None:
+    """A plain picture laid on the lowest quarter of a faint one: the caption of both is nearly all that lies there."""
+    plain = drawn.plain(5_000_687)
+    plain.thumbnail((400, 400))
+    verdict = verify(describe(written(drawn.textured(100_691), 0)), written(plain, 0))
+    assert verdict.inliers >= 2 * DEFAULT.inliers, "the captions do agree with each other"
+    assert not verdict.matched
