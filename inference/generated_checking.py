@@ -1,6 +1,7 @@
 """Looking at drawn pictures before anybody sees them. Imported by workers only: it loads the detectors."""
 
 import logging
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -15,6 +16,7 @@ from inference.selectors.generation_adapters import all_components
 from inference.services.generation_results import MAX_LOOKS, look_conclude, look_lease, look_renew
 from moderation.matching.explicit import LOOK, WITH_YOUTH_TERMS
 from moderation.screening.picture_bytes import Grounds, Looked, picture_look
+from moderation.selectors.consents import live
 from registry.leases import lease_kept
 
 log = logging.getLogger(__name__)
@@ -63,9 +65,14 @@ def _look(picture: GenerationPicture) -> Looked:
     with default_storage.open(picture.storage_key, "rb") as file:
         content: bytes = file.read()
     grounds = Grounds(
-        owner=generation.user.namespace, user_id=generation.user_id, consents=tuple(map(str, generation.consents))
+        owner=generation.user.namespace, user_id=generation.user_id, consents=_consents_now(generation.consents)
     )
     return picture_look(content, sent=picture.sha256, grounds=grounds, faces=_faces_may_be_compared(picture))
+
+
+def _consents_now(asked: Sequence[str]) -> tuple[str, ...]:
+    """Those of the consents that the request counted on which are still in force: one can end meanwhile."""
+    return tuple(str(one.public_id) for one in live().filter(public_id__in=list(asked)))
 
 
 def _faces_may_be_compared(picture: GenerationPicture) -> bool:

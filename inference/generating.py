@@ -30,7 +30,7 @@ from inference.engine.serving import (
 )
 from inference.generation_states import PictureState
 from inference.models import Generation, GenerationPicture
-from inference.samplers import SAMPLERS
+from inference.picture_facts import facts_of
 from inference.services.generation_leasing import (
     Lease,
     lease_give_back,
@@ -207,7 +207,7 @@ class _Watch:
 
 def _keep(lease: Lease, picture: GenerationPicture, result: Result, seconds: float) -> None:
     certificate = make_local_certificate(Path(settings.KEYS_DIR) / "c2pa")
-    marked = mark_png(result.image, marks_of(picture), certificate=certificate)
+    marked = mark_png(result.image, facts_of(picture), certificate=certificate)
     skipped = [
         {"adapter": key, "module": module, "why": why}
         for key, report in result.reports.items()
@@ -225,36 +225,6 @@ def _keep(lease: Lease, picture: GenerationPicture, result: Result, seconds: flo
     }
     if not picture_store(token=lease.token, picture=picture, content=bytes(marked), facts=facts):
         picture_end(token=lease.token, pk=picture.pk, state=PictureState.CANCELLED)
-
-
-def marks_of(picture: GenerationPicture) -> dict[str, Any]:
-    """The settings that travel in the PNG, named as AUTOMATIC1111 names them: its prompt keeps the tags."""
-    generation = picture.generation
-    adapters = {one.position: one.version for one in generation.adapters.all()}
-    named = [adapters[place] for place, _, _ in picture.weights]
-    hashes = ", ".join(f"{version.adapter.name}: {_hash(version)}" for version in named)
-    sampler = SAMPLERS.get(picture.sampler)
-    return {
-        "prompt": picture.prompt,
-        "negative": picture.negative,
-        "steps": picture.steps,
-        "sampler": sampler.label if sampler else "",
-        "guidance": picture.guidance,
-        "seed": picture.seed,
-        "width": picture.width,
-        "height": picture.height,
-        "base_model": generation.base_model.name,
-        "Lora hashes": hashes,
-        "adapters": ", ".join(map(str, named)),
-        "version": "Adapter Registry",
-        "title": f"Picture {picture.pk}",
-    }
-
-
-def _hash(version: Version) -> str:
-    """The short hash that other tools find the file by: AutoV3 where it has one, else AutoV2."""
-    file = version.files.get(is_primary=True)
-    return (file.autov3 or file.autov2)[:12]
 
 
 def _end(lease: Lease, picture: GenerationPicture, failure: Failure) -> None:

@@ -15,6 +15,7 @@ PURPOSES = (Use.PERSONAL, Use.RESEARCH, Use.COMMERCIAL_OUTPUTS)
 PURPOSE_NAMES = [use.value for use in PURPOSES]
 MULTIPLES = {"sd3": 16, "flux1": 16, "flux2": 16, "qwen-image": 16, "z-image": 16}  # as the engine's families have it
 OTHER_MULTIPLE = 8
+PATTERNS = ("dynamic", "static", "compiled")  # of serving, as the engine's `Pattern` has them
 
 
 @dataclass(frozen=True)

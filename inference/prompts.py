@@ -9,7 +9,7 @@ is told with its place, never passed over: a tag that does nothing is the common
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
 KINDS = ("lora", "lyco")  # the second is what an extension for other kinds was called
@@ -173,6 +173,14 @@ def number(value: float) -> str:
         raise ValueError(f"{value} is no strength")
     text = f"{value:.4f}".rstrip("0").rstrip(".")
     return "0" if text in {"", "-0"} else text
+
+
+def without(prompt: str, positions: Collection[int]) -> str:
+    """The prompt without the tags at these positions, 0 for the first."""
+    for place, mention in reversed(list(enumerate(parse_prompt(prompt).mentions))):
+        if place in positions:
+            prompt = f"{prompt[: mention.start]} {prompt[mention.end :]}"
+    return _tidied(prompt)
 
 
 def with_strength(prompt: str, position: int, value: float) -> str:

@@ -6,6 +6,7 @@ import socket
 from celery import shared_task
 from django.db import OperationalError
 
+from inference.services.galleries import galleries_forget
 from inference.services.generation_leasing import pictures_wait
 from inference.services.generation_results import generations_forget, looks_due
 from inference.services.making_jobs import made_files_forget, makings_due
@@ -100,5 +101,6 @@ def sweep_generations() -> None:
 
 @shared_task(soft_time_limit=540, time_limit=600)
 def forget_generations() -> None:
-    """Delete prompts and pictures whose time is over."""
+    """Delete prompts and pictures whose time is over, and the settings of what was taken out of its gallery."""
     generations_forget()
+    galleries_forget()

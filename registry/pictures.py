@@ -7,6 +7,7 @@ import zlib
 
 import blurhash
 from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngInfo
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 BYTES_MAX = 15 * 1024**2
@@ -54,14 +55,17 @@ def _too_large() -> str:
     return f"It has more than {PIXELS_MAX // 10**6} million pixels. {SMALLER}"
 
 
-def shown_copy(picture: Image.Image) -> tuple[bytes, tuple[int, int]]:
-    """The picture upright as PNG with its pixels alone, and its size: no place, camera or author travels along."""
+def shown_copy(picture: Image.Image, *, texts: PngInfo | None = None) -> tuple[bytes, tuple[int, int]]:
+    """The picture upright as PNG with its pixels alone, and its size: no place, camera or author travels along.
+
+    `texts` are the house's own words about a picture that it made.
+    """
     upright = ImageOps.exif_transpose(picture)
     upright.thumbnail((SHOWN, SHOWN))
     plain = Image.new("RGB", upright.size, "white")
     plain.paste(upright.convert("RGBA"), mask=upright.convert("RGBA").getchannel("A"))
     made = io.BytesIO()
-    plain.save(made, "PNG", optimize=False)
+    plain.save(made, "PNG", optimize=False, pnginfo=texts)
     return made.getvalue(), plain.size
 
 

@@ -36,8 +36,9 @@ from inference.selectors.generation import (
     watched,
 )
 from inference.selectors.generation_check import generation_check
+from inference.services.galleries import picture_to_gallery
 from inference.services.generation import generation_ask, generation_counts, generations_ask
-from inference.services.generation_results import generation_cancel, generation_delete, picture_to_gallery
+from inference.services.generation_results import generation_cancel, generation_delete
 from registry.models import BaseModel
 from registry.permissions import AdapterPermission
 from registry.selectors.access import access_version

@@ -61,7 +61,7 @@ class PictureSerializer(serializers.ModelSerializer[GenerationPicture]):
 
     image = serializers.SerializerMethodField()
     share = serializers.FloatField(read_only=True, help_text="How much of it is drawn, 0 to 1.")
-    gallery = serializers.UUIDField(source="sample_id", read_only=True)
+    gallery = serializers.UUIDField(source="sample_id", read_only=True, allow_null=True)
 
     class Meta:
         model = GenerationPicture

@@ -21,9 +21,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from inference.engine.errors import EngineError
+from inference.picture_texts import PRODUCT, TRAINED
 
-TRAINED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
-PRODUCT = "Adapter Registry"
 VALID_FOR = datetime.timedelta(days=3650)
 
 

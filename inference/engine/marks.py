@@ -8,26 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
-from xml.sax.saxutils import quoteattr
 
-from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
-from inference.engine.credentials import PRODUCT, TRAINED, Certificate, Credential, read_credential, signed
+from inference.engine.credentials import Certificate, Credential, read_credential, signed
+from inference.picture_texts import IPTC, RDF, TRAINED, XMP_KEY, text_chunks
 
-XMP_KEY = "XML:com.adobe.xmp"
-_IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
-_RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
-# How AUTOMATIC1111 calls the settings; facts of other names are written with their own.
-_TITLES = {
-    "steps": "Steps",
-    "sampler": "Sampler",
-    "guidance": "CFG scale",
-    "seed": "Seed",
-    "size": "Size",
-    "base_model": "Model",
-    "adapter": "Adapter",
-    "strength": "Adapter weight",
-}
 _FACT = re.compile(r'\s*(\w[\w \-/]*):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
 
 
@@ -52,66 +38,14 @@ class Marks:
 
 def mark_png(image: Image.Image, facts: Mapping[str, Any], certificate: Certificate | None = None) -> MarkedPng:
     """The picture as PNG with all marks; without a certificate no Content Credentials, which `.marks` then says."""
-    info = PngImagePlugin.PngInfo()
-    info.add_itxt(XMP_KEY, _xmp(facts))
-    info.add_text("parameters", parameters(facts))
     target = io.BytesIO()
-    image.save(target, "PNG", pnginfo=info)
+    image.save(target, "PNG", pnginfo=text_chunks(facts))
     content = target.getvalue()
     if certificate is not None:
         content = signed(content, str(facts.get("title") or facts.get("adapter") or "Picture"), certificate)
     marked = MarkedPng(content)
     marked.marks = {"iptc": TRAINED.rsplit("/", 1)[1], "c2pa": certificate is not None}
     return marked
-
-
-def parameters(facts: Mapping[str, Any]) -> str:
-    """The settings as one text in AUTOMATIC1111's form."""
-    rest = {name: value for name, value in facts.items() if name not in {"prompt", "negative", "width", "height"}}
-    if {"width", "height"} <= facts.keys():
-        rest["size"] = f"{facts['width']}x{facts['height']}"
-    order = [name for name in _TITLES if name in rest] + [name for name in rest if name not in _TITLES]
-    settings = (
-        f"{_TITLES.get(name, name.replace('_', ' ').capitalize())}: {_quoted(rest[name])}"
-        for name in order
-        if rest[name] not in ("", None)
-    )
-    lines = [str(facts.get("prompt", ""))]
-    if facts.get("negative"):
-        lines.append(f"Negative prompt: {facts['negative']}")
-    return "\n".join([*lines, ", ".join(settings)])
-
-
-def _quoted(value: Any) -> str:
-    text = str(value)
-    return json.dumps(text, ensure_ascii=False) if any(mark in text for mark in ',\n:"') else text
-
-
-def _xmp(facts: Mapping[str, Any]) -> str:
-    properties = {
-        "Iptc4xmpExt:DigitalSourceType": TRAINED,
-        "Iptc4xmpExt:AISystemUsed": facts.get("base_model"),
-        "Iptc4xmpExt:AIPromptInformation": facts.get("prompt"),
-        "xmp:CreatorTool": PRODUCT,
-    }
-    attributes = "\n   ".join(
-        f"{name}={quoteattr(_printable(str(value)))}" for name, value in properties.items() if value
-    )
-    return (
-        '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
-        '<x:xmpmeta xmlns:x="adobe:ns:meta/">\n'
-        f' <rdf:RDF xmlns:rdf="{_RDF}">\n'
-        f'  <rdf:Description rdf:about="" xmlns:Iptc4xmpExt="{_IPTC}" xmlns:xmp="http://ns.adobe.com/xap/1.0/"\n'
-        f"   {attributes}/>\n"
-        " </rdf:RDF>\n"
-        "</x:xmpmeta>\n"
-        '<?xpacket end="w"?>'
-    )
-
-
-def _printable(text: str) -> str:
-    """XML has no place for control characters."""
-    return "".join(character for character in text if character in "\t\n\r" or character >= " ")
 
 
 def read_marks(png: bytes, root: Path | None = None) -> Marks:
@@ -135,7 +69,7 @@ def _source_type(xmp: str | None) -> str | None:
         return None
     # Read by test code and by this product from its own files only; entities are not expanded by this parser.
     tree = ElementTree.fromstring(xmp)  # noqa: S314
-    found = (element.get(f"{{{_IPTC}}}DigitalSourceType") for element in tree.iter(f"{{{_RDF}}}Description"))
+    found = (element.get(f"{{{IPTC}}}DigitalSourceType") for element in tree.iter(f"{{{RDF}}}Description"))
     return next((value for value in found if value), None)
 
 

@@ -154,3 +154,10 @@ class GenerationPicture(models.Model):
         if self.state in {PictureState.CHECKING, PictureState.DONE}:
             return 1.0
         return min(self.step / self.steps_total, 1.0) if self.steps_total else 0.0
+
+
+class GallerySettings(models.Model):
+    """How a picture in an adapter's gallery was made: kept with it, since prompts and settings here are deleted."""
+
+    sample = models.OneToOneField(SamplePicture, primary_key=True, on_delete=models.CASCADE, related_name="+")
+    settings = models.JSONField()  # as `picture_facts.settings_shown` writes them

@@ -1,4 +1,4 @@
-"""What comes of a picture: stored, looked at, let out or withheld; cancelled, deleted, put in a gallery."""
+"""What comes of a picture: stored, looked at, let out or withheld; cancelled, deleted."""
 
 import hashlib
 import uuid
@@ -15,13 +15,11 @@ from django.utils import timezone
 from accounts.erasure import NOWHERE
 from accounts.models import User
 from governance.services import audit_append, audited
-from inference.errors import GalleryRefused, JobConflict
+from inference.errors import JobConflict
 from inference.generation_states import DRAWN_NEXT, OPEN, PictureState
 from inference.models import Generation, GenerationBatch, GenerationPicture
 from inference.services.generation_leasing import generations_settle, held
 from inference.signals import picture_drawn
-from registry.models import SamplePicture, Version
-from registry.services.samples import Sample, samples_add
 from registry.storage import store_bytes
 
 SUBJECT = "inference.generation"
@@ -188,19 +186,3 @@ def generations_erase(user: User) -> int:
 def files_delete(keys: Iterable[str]) -> None:
     for key in filter(None, keys):
         default_storage.delete(key)
-
-
-def picture_to_gallery(*, picture: GenerationPicture, version: Version, actor: User) -> SamplePicture:
-    """Attach a result to the version that it was drawn with, as an example; it is screened like every other.
-
-    Raises GalleryRefused where there is no picture, or the version had no part in it, and what `samples_add` raises.
-    """
-    if picture.state != PictureState.DONE:
-        raise GalleryRefused("There is no finished picture to add.")
-    if not picture.generation.adapters.filter(version=version).exists():
-        raise GalleryRefused(f"{version} had no part in this picture.", remedy="Choose one of its adapters.")
-    with default_storage.open(picture.storage_key, "rb") as file:
-        content: bytes = file.read()
-    added = samples_add(version=version, actor=actor, samples=[Sample(f"{picture.pk}.png", content)])[0]
-    GenerationPicture.objects.filter(pk=picture.pk).update(sample=added)
-    return added

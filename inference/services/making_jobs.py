@@ -12,14 +12,18 @@ from django.utils import timezone
 
 from accounts.errors import DomainError
 from accounts.models import User
-from governance.policy import Use
+from governance.policy import Outcome, Use, UseRequest, decide
+from governance.rulebook import current_ruleset
 from governance.services import audit_append, audited
 from inference.errors import JobConflict
 from inference.models import FileForm, Making, MakingJob
 from inference.services.making_plans import check_waiting
 from inference.signals import making_queued
 from inference.states import UNFINISHED, JobState
+from registry.errors import NotAvailable
+from registry.models import Version
 from registry.services.delivery import require_available, require_still_allowed
+from registry.services.policy import use_request
 from registry.services.uploads import upload_delete
 from registry.standing import obstacle_to
 
@@ -72,11 +76,22 @@ def rights_ended(job: MakingJob) -> dict[str, str]:
             require_available(part.version)
             if part.receipt is not None:
                 require_still_allowed(part.receipt)
+            else:
+                _require_not_refused(job, part.version)
         except DomainError as error:
             return {"what": "A right that this rests on has ended.", "why": error.detail, "remedy": error.remedy}
         if obstacle := obstacle_to(part.version, Use.MERGING):
             return {"what": obstacle.what, "why": obstacle.why, "remedy": obstacle.remedy}
     return {}
+
+
+def _require_not_refused(job: MakingJob, version: Version) -> None:
+    """A part without a receipt went in because a person decides later: raises NotAvailable once the rules say no."""
+    if job.decision is None:
+        return
+    facts = UseRequest.from_json(job.decision.request).actor
+    if decide(use_request(version, Use.MERGING, facts), current_ruleset()).outcome is Outcome.DENY:
+        raise NotAvailable(f"{version} may not be merged any more.", remedy="Make it anew without that adapter.")
 
 
 def _gave_up(job: MakingJob) -> dict[str, str]:

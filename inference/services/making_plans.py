@@ -89,10 +89,27 @@ class MakingAnswer:
     licensing: Licensing | None
     permissions: Permissions
     terms: tuple[tuple[Version, TermsText], ...]
+    closed: frozenset[int] = frozenset()
+    """Parts whose weights the gate hands to nobody for now: they go in without a receipt, and only into a draft."""
 
     @property
     def allowed(self) -> bool:
         return self.decision.outcome is Outcome.ALLOW
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is made all the same, and a person decides when it is to be published.
+
+        A draft hands nobody's weights on, not to its maker either, so what the engine leaves to a person can wait until
+        then. Only where publishing it will wait for one as well, and no answer of the maker's own is missing.
+        """
+        left = self.decision.outcome is Outcome.REVIEW and self.decision.use is Use.MERGING
+        later = self.licensing is not None and self.licensing.decision.outcome is Outcome.REVIEW
+        return left and later and not self.decision.questions
+
+    @property
+    def may_start(self) -> bool:
+        return self.allowed or self.waits
 
     @property
     def digest(self) -> str:
@@ -122,8 +139,8 @@ def making_ask(*, actor: User, plan: MakingPlan) -> MakingAnswer:
         # It is the house that would hand the base on, so the facts are the house's.
         house = replace(HOUSE_FACTS, receives_payment=settings.DOWNLOADS_ARE_PAID)
         given_on = UseRequest(Use.REDISTRIBUTION, components, house)
-        if (answer := decide(given_on, current_ruleset())).outcome is not Outcome.ALLOW:
-            request, decision = given_on, answer
+        if (further := decide(given_on, current_ruleset())).outcome is not Outcome.ALLOW:
+            request, decision = given_on, further
     if plan.kind in DRAFTS:
         licensing = licence_computed(
             components=components, permissions=permissions, family=plan.base_model.family, facts=facts
@@ -137,8 +154,11 @@ def making_ask(*, actor: User, plan: MakingPlan) -> MakingAnswer:
         subject=("inference.making", plan.kind, plan.title or plan.adapter_name or Making(plan.kind).label),
         action=request.use.value,
     )
-    terms = _terms(plan, facts) if decision.outcome is Outcome.ALLOW else ()
-    return MakingAnswer(decision, record, licensing, permissions, terms)
+    answer = MakingAnswer(decision, record, licensing, permissions, ())
+    if not answer.may_start:
+        return answer
+    terms, closed = _terms(plan, facts)
+    return replace(answer, terms=terms, closed=closed)
 
 
 def plan_components(plan: MakingPlan, actor: User) -> tuple[Component, ...]:
@@ -153,13 +173,15 @@ def plan_components(plan: MakingPlan, actor: User) -> tuple[Component, ...]:
     return tuple(found)
 
 
-def _terms(plan: MakingPlan, facts: ActorFacts) -> tuple[tuple[Version, TermsText], ...]:
-    """The terms of each part for merging, as the gate shows them."""
-    found = []
+def _terms(plan: MakingPlan, facts: ActorFacts) -> tuple[tuple[tuple[Version, TermsText], ...], frozenset[int]]:
+    """The terms of each part for merging, as the gate shows them, and the parts for which it would not open."""
+    found, closed = [], set()
     for version in plan.versions:
         decision = decide(use_request(version, Use.MERGING, facts), current_ruleset())
         found.append((version, terms_of(version, decision)))
-    return tuple(found)
+        if not decision.allowed:
+            closed.add(version.pk)
+    return tuple(found), frozenset(closed)
 
 
 def making_start(*, actor: User, plan: MakingPlan, accepted_terms: str) -> MakingJob:
@@ -169,7 +191,7 @@ def making_start(*, actor: User, plan: MakingPlan, accepted_terms: str) -> Makin
     with the digest and the text of all terms.
     """
     answer = making_ask(actor=actor, plan=plan)
-    if not answer.allowed:
+    if not answer.may_start:
         raise GovernanceRefused(decision=answer.decision, record=answer.record)
     if accepted_terms != answer.digest:
         raise AcceptanceNeeded(
@@ -177,9 +199,11 @@ def making_start(*, actor: User, plan: MakingPlan, accepted_terms: str) -> Makin
             terms=answer.digest,
             text=answer.text,
             licence=answer.licensing.licence_id if answer.licensing else None,
+            outcome=answer.decision.outcome.value,
         )
     with audited():
-        receipts = {version.pk: _receipt(actor, plan, version, terms) for version, terms in answer.terms}
+        open_ = [(version, terms) for version, terms in answer.terms if version.pk not in answer.closed]
+        receipts = {version.pk: _receipt(actor, plan, version, terms) for version, terms in open_}
         return _queued(actor, plan, answer, receipts)
 
 
@@ -225,7 +249,9 @@ def _queued(actor: User, plan: MakingPlan, answer: MakingAnswer | None, receipts
         )
         for place, part in enumerate(plan.parts)
     )
-    data = {"kind": job.kind, "versions": [part.version.pk for part in plan.parts]}
+    data: dict[str, Any] = {"kind": job.kind, "versions": [part.version.pk for part in plan.parts]}
+    if answer is not None:
+        data |= {"outcome": answer.decision.outcome.value, "terms": answer.digest}
     audit_append(actor=actor, action="making.queued", subject=("inference.making", str(job.pk)), data=data)
     transaction.on_commit(lambda: making_queued.send(sender=MakingJob, job_id=str(job.pk)))
     return job

@@ -29,8 +29,9 @@ from inference.selectors.generation import (
     watched,
 )
 from inference.selectors.generation_check import adapters_to_pick, generation_check
+from inference.services.galleries import picture_to_gallery
 from inference.services.generation import generation_ask
-from inference.services.generation_results import generation_cancel, generation_delete, picture_to_gallery
+from inference.services.generation_results import generation_cancel, generation_delete
 from registry.models import BaseModel
 from registry.permissions import AdapterPermission
 from registry.selectors.access import access_version_by_id

@@ -87,7 +87,8 @@ def plan(request: HttpRequest, kind: str) -> HttpResponse:
 
 
 def _status(form: forms.Form, context: dict[str, Any]) -> int:
-    refused = context.get("decision") and context["decision"]["outcome"] != "allow"
+    answer: MakingAnswer | None = context.get("answer")
+    refused = context.get("decision") and not (answer and answer.may_start)
     return 422 if form.errors else 403 if refused else 200
 
 
@@ -97,7 +98,7 @@ def _asked(answer: MakingAnswer) -> dict[str, Any]:
         "decision": answer.decision.to_json(),
         "record": answer.record,
         "answer": answer,
-        "licence_decision": licensing.decision.to_json() if licensing and answer.allowed else None,
+        "licence_decision": licensing.decision.to_json() if licensing and answer.may_start else None,
     }
 
 

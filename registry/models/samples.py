@@ -29,7 +29,7 @@ class SamplePicture(models.Model):
     version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="samples")
     kind = models.CharField(max_length=10, choices=SampleKind.choices, default=SampleKind.EXAMPLE)
     state = models.CharField(max_length=10, choices=SampleState.choices, default=SampleState.WAITING)
-    storage_key = models.CharField(max_length=300)  # what is shown: pixels alone, no metadata
+    storage_key = models.CharField(max_length=300)  # what is shown: pixels, and no words but the house's own
     original_key = models.CharField(max_length=300, blank=True)  # as uploaded, until the screening has read it
     sha256 = models.CharField(max_length=64)  # of what was uploaded
     width = models.PositiveIntegerField()

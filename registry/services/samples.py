@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils import timezone
+from PIL.PngImagePlugin import PngInfo
 
 from accounts.models import User
 from governance.services import audit_append, audited
@@ -29,6 +30,8 @@ class Sample:
     filename: str
     content: bytes
     kind: SampleKind = SampleKind.EXAMPLE
+    texts: PngInfo | None = None
+    """What its shown copy says of its origin, for a picture that was made here."""
 
 
 @audited()
@@ -61,7 +64,7 @@ def samples_add(*, version: Version, actor: User, samples: Sequence[Sample]) -> 
 def _add(version: Version, actor: User, sample: Sample) -> SamplePicture:
     try:
         picture = picture_open(sample.content)
-        shown, size = shown_copy(picture)
+        shown, size = shown_copy(picture, texts=sample.texts)
     except PictureRefused as refusal:
         raise PictureNotTaken(f"{sample.filename}: {refusal}") from refusal
     digest = hashlib.sha256(sample.content).hexdigest()

@@ -7,6 +7,8 @@ from inference.making import make
 from inference.models import Making, MakingJob
 from inference.services.making_plans import Ingredient, MakingPlan, making_ask, making_queue, making_start
 from registry.models import BaseModel, Version
+from registry.services.review import version_review
+from tests.factories.accounts import make_user
 from tests.factories.registry import catalogue, make_version
 from tests.inference.conftest import STARTER
 
@@ -24,6 +26,14 @@ def starter(
         visibility=visibility,
         declared={"trigger_words": (name,), "allow_different_licence": True, "credit_required": False, **declared},
     )
+
+
+def let_out(version: Version) -> Version:
+    """The same, published by a moderator over what the rules left open."""
+    mo = User.objects.filter(username="mo").first() or make_user("mo", is_moderator=True)
+    version_review(version=version, actor=mo, approve=True, public_reasoning="Its creator may.")
+    version.refresh_from_db()
+    return version
 
 
 def plan_of(actor: User, *parts: tuple[Version, float], kind: Making = Making.MERGE, **more: Any) -> MakingPlan:

@@ -90,7 +90,7 @@ JSON = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(COLUMNS) | st.text(max_size=5), inner, max_size=4)
     ),
-    max_leaves=12,
+    max_leaves=8,
 )
 
 

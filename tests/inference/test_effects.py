@@ -1,5 +1,7 @@
 """Colour differences, and what is told of them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -78,6 +80,21 @@ def test_facts_are_worked_out_from_the_rows_that_show_them() -> None:
     assert (found.with_trigger, found.without_trigger) == (pytest.approx(whole), pytest.approx(half))
     assert found.diversity == pytest.approx(difference(GREYS[180], GREYS[120]))
     assert found.base_diversity == pytest.approx(difference(GREYS[240], GREYS[0]))
+
+
+def test_trigger_is_compared_over_one_seed_alone() -> None:
+    """A picture without the word counts only beside one with it from the same seed, however much it changed."""
+    shots = [
+        _shot("strength", "w a lake", 1, 0.0, 0), _shot("strength", "w a lake", 1, 1.0, 120),
+        _shot("plain", "a lake", 1, 0.0, 0), _shot("plain", "a lake", 1, 1.0, 60),
+        _shot("plain", "a lake", 9, 0.0, 0), _shot("plain", "a lake", 9, 1.0, 240),
+    ]  # fmt: skip
+    found = effects_of(shots, reference=1.0)
+    assert found.with_trigger == pytest.approx(difference(GREYS[120], GREYS[0]))
+    assert found.without_trigger == pytest.approx(difference(GREYS[60], GREYS[0]))
+    assert effects_of([shot for shot in shots if shot.seed == 9 or shot.shows == "strength"], reference=1.0) == replace(
+        found, with_trigger=None, without_trigger=None
+    )
 
 
 @given(st.floats(-2, 2).filter(bool))

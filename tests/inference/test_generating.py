@@ -14,13 +14,14 @@ from PIL import Image
 from accounts.models import User
 from inference import generating
 from inference.engine import FAMILIES, BaseSpec, RenderRequest, applied, load_base, read_adapter, read_marks, render
-from inference.engine.credentials import TRAINED
+from inference.engine.serving import Pattern
 from inference.generated_checking import picture_check
 from inference.generating import draw_next
-from inference.generation_options import MULTIPLES, OTHER_MULTIPLE
+from inference.generation_options import MULTIPLES, OTHER_MULTIPLE, PATTERNS
 from inference.generation_plan import AxisKind, axis_of
 from inference.generation_states import GenerationState, PictureState
 from inference.models import Generation, GenerationPicture
+from inference.picture_texts import TRAINED
 from inference.services.generation import generation_ask
 from inference.services.generation_results import generation_cancel
 from registry.services.holding import version_quarantine
@@ -107,7 +108,8 @@ def test_picture_carries_its_marks_and_the_fields_settings(ada: User) -> None:
     assert marks.settings["Sampler"] == "Euler"
     assert (marks.settings["Steps"], marks.settings["Seed"], marks.settings["Size"]) == ("4", "7", "64x64")
     file = version.files.get()
-    assert marks.settings["Lora hashes"] == f"outlined: {(file.autov3 or file.autov2)[:12]}"
+    # The name is that of the tag: `infotext_pasted` of A1111's `lora_script.py` looks each tag up by it.
+    assert marks.settings["Lora hashes"] == f"ada/outlined: {(file.autov3 or file.autov2)[:12]}"
     assert picture.marks == {"iptc": "trainedAlgorithmicMedia", "c2pa": True}
 
 
@@ -215,7 +217,36 @@ def test_intermediate_pictures_are_made_while_somebody_looks_and_deleted_afterwa
     assert default_storage.listdir(folder)[1] == []
 
 
+STACKS = ("<lora:ada/outlined:0.6>", "<lora:ada/mushroom:0.9>", "<lora:ada/outlined:0.6> <lora:ada/mushroom:0.9>", "")
+
+
+@pytest.mark.parametrize(
+    "pattern", [Pattern.DYNAMIC, Pattern.STATIC, pytest.param(Pattern.COMPILED, marks=pytest.mark.slow)]
+)
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # torch's own imports, behind its code generator
+def test_each_pattern_of_the_settings_serves_the_same_pictures(ada: User, settings: Any, pattern: Pattern) -> None:
+    """Equal to `applied` within 2 of 255, whichever way the settings choose for the base model."""
+    starter(ada, "outlined")
+    starter(ada, "mushroom", trigger_words=("a sks mushroom",))
+    settings.GENERATION_PATTERNS = {"tinybase": pattern.value}
+    if pattern is Pattern.COMPILED:
+        settings.GENERATION_TOGETHER = 1  # each number of rows would be compiled for itself, which takes a minute
+    made = [generation_ask(actor=ada, spec=spec(f"a sks mushroom {stack}")) for stack in STACKS]
+    generating._Loaded.drop()
+    try:
+        drawn = [_pixels(_drawn(one)[0]).astype(int) for one in made]
+        assert generating._Loaded.server is not None
+        assert generating._Loaded.server.pattern is pattern
+    finally:
+        generating._Loaded.drop()
+    outlined, mushroom = ("outlined", 0.6), ("mushroom", 0.9)
+    wanted = [_alone("a sks mushroom", *names) for names in ([outlined], [mushroom], [outlined, mushroom], [])]
+    assert max(np.abs(picture - other).max() for picture, other in zip(drawn, wanted, strict=True)) <= 2
+    assert min(np.abs(picture - drawn[-1]).mean() for picture in drawn[:-1]) > 1, "an adapter did nothing"
+
+
 def test_options_of_the_web_agree_with_the_engines_families() -> None:
     """The web process never loads the engine, so it has a list of its own."""
     for slug, family in FAMILIES.items():
         assert MULTIPLES.get(slug, OTHER_MULTIPLE) == family.multiple
+    assert list(PATTERNS) == list(Pattern)

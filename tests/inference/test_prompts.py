@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.prompts import MAX_PROMPT, STRONGEST, number, parse_prompt, with_strength
+from inference.prompts import MAX_PROMPT, STRONGEST, number, parse_prompt, with_strength, without
 
 NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True)
 WEIGHTS = st.floats(-STRONGEST, STRONGEST).map(lambda value: round(value, 3) + 0.0)
@@ -93,3 +93,9 @@ def test_strength_is_replaced_in_its_place(name: str, before: float, after: floa
     changed = with_strength(prompt, 1, after)
     assert [one.weight for one in parse_prompt(changed).mentions] == [1.0, after]
     assert parse_prompt(changed).text == parse_prompt(prompt).text
+
+
+def test_tags_at_places_leave_and_the_others_stay() -> None:
+    prompt = "a boat, <lora:ada/one:0.5>, <lora:two:1:0.3>, at sea <lora:three>"
+    assert without(prompt, {0, 2}) == "a boat, <lora:two:1:0.3>, at sea"
+    assert without(prompt, set()) == prompt

@@ -16,8 +16,8 @@ from PIL import Image
 
 from accounts.models import User
 from inference.engine import BaseSpec, RenderRequest, load_base, read_marks, render
-from inference.engine.credentials import TRAINED
 from inference.models import PreviewJob
+from inference.picture_texts import TRAINED
 from inference.plan import SEED, SETTINGS
 from inference.rendering import preview_render
 from inference.services.previews import MAX_ATTEMPTS, preview_cancel, preview_queue, preview_retry
@@ -36,7 +36,7 @@ PROMPT = "striped a large blue star in the centre on a yellow background"
 @pytest.fixture(autouse=True)
 def _few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is tested here does not need good pictures."""
-    monkeypatch.setitem(SETTINGS, "tinybase", replace(SETTINGS["tinybase"], steps=4))
+    monkeypatch.setitem(SETTINGS, "tinybase", replace(SETTINGS["tinybase"], steps=3))
 
 
 @pytest.fixture

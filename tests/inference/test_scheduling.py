@@ -14,7 +14,7 @@ NOW = 100.0
 
 @st.composite
 def queues(draw: st.DrawFn) -> list[Waiting]:
-    count = draw(st.integers(0, 14))
+    count = draw(st.integers(0, 10))
     return [
         Waiting(
             id=f"r{number}",
@@ -51,6 +51,7 @@ def _chosen(waiting: Sequence[Waiting], batch: Batch | None) -> list[Waiting]:
     return [] if batch is None else [by_id[request] for request in batch.ids]
 
 
+@settings(max_examples=60)
 @given(queues(), limits)
 def test_batch_is_made_of_wanted_requests_that_are_alike(waiting: list[Waiting], limit: Limits) -> None:
     batch = next_batch(waiting, now=NOW, limits=limit)
@@ -61,6 +62,7 @@ def test_batch_is_made_of_wanted_requests_that_are_alike(waiting: list[Waiting],
     assert len({(one.base, one.alike) for one in chosen}) <= 1
 
 
+@settings(max_examples=60)
 @given(queues(), limits)
 def test_batch_keeps_the_limits(waiting: list[Waiting], limit: Limits) -> None:
     chosen = _chosen(waiting, next_batch(waiting, now=NOW, limits=limit))
@@ -69,6 +71,7 @@ def test_batch_keeps_the_limits(waiting: list[Waiting], limit: Limits) -> None:
         assert sum(one.pixels for one in chosen) <= limit.pixels
 
 
+@settings(max_examples=60)
 @given(queues(), limits)
 def test_no_deadline_is_passed_by_a_later_one_of_its_owner(waiting: list[Waiting], limit: Limits) -> None:
     chosen = _chosen(waiting, next_batch(waiting, now=NOW, limits=limit))
@@ -80,6 +83,7 @@ def test_no_deadline_is_passed_by_a_later_one_of_its_owner(waiting: list[Waiting
                 assert taken.deadline <= left.deadline
 
 
+@settings(max_examples=60)
 @given(queues(), limits, st.randoms(use_true_random=False))
 def test_order_of_the_rows_does_not_matter(waiting: list[Waiting], limit: Limits, dice: object) -> None:
     shuffled = list(waiting)
@@ -87,6 +91,7 @@ def test_order_of_the_rows_does_not_matter(waiting: list[Waiting], limit: Limits
     assert next_batch(waiting, now=NOW, limits=limit) == next_batch(shuffled, now=NOW, limits=limit)
 
 
+@settings(max_examples=60)
 @given(queues(), limits)
 def test_everybody_is_served_once_where_nobody_comes(waiting: list[Waiting], limit: Limits) -> None:
     left, had, made = [replace(one, deadline=None) for one in waiting], dict(limit.had), []

@@ -6,7 +6,7 @@ reader keeps exactly, and enough that two pictures never share one by chance.
 
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from registry.compat.civitai.words import NSFW_LEVELS, NSFW_WORDS, base_model_na
 from registry.models import SamplePicture, VersionImage
 from registry.models.adapters import ContentLevel
 from registry.models.samples import SampleKind
+from registry.picture_settings import PictureSettings, settings_of
 from registry.selectors.visibility import Actor, images_readable_by, samples_readable_by
 from registry.states import VersionState
 
@@ -28,6 +29,7 @@ class Picture:
 
     row: VersionImage | SamplePicture
     made_at: datetime
+    settings: PictureSettings | None = None  # of an attached one that was made here
 
     @property
     def version_id(self) -> int:
@@ -60,7 +62,7 @@ def pictures_of(*, actor: Actor, versions: Sequence[int]) -> list[Picture]:
     samples = _samples(actor).filter(version__in=versions)
     related = ("version__adapter__owner", "version__base_model")
     found = [Picture(row, row.created_at) for row in images.select_related(*related)]
-    return found + [Picture(row, row.added_at) for row in samples.select_related(*related)]
+    return found + _told([Picture(row, row.added_at) for row in samples.select_related(*related)])
 
 
 def pictures_page(
@@ -71,7 +73,13 @@ def pictures_page(
         *_next(images_readable_by(actor), "created_at", wanted, rising, place, most),
         *_next(_samples(actor), "added_at", wanted, rising, place, most),
     ]
-    return sorted(found, key=lambda picture: picture.key, reverse=not rising)[:most]
+    return _told(sorted(found, key=lambda picture: picture.key, reverse=not rising)[:most])
+
+
+def _told(pictures: Sequence[Picture]) -> list[Picture]:
+    """The same with how the attached ones were made, where that is known."""
+    known = settings_of([picture.row.pk for picture in pictures if isinstance(picture.row, SamplePicture)])
+    return [replace(picture, settings=known.get(picture.row.pk)) for picture in pictures]
 
 
 def _samples(actor: Actor) -> QuerySet[SamplePicture]:
@@ -115,8 +123,8 @@ def picture_json(picture: Picture, root: str) -> dict[str, Any]:
         "height": row.height,
         "hash": row.blurhash or None,
         "type": "image",
-        "meta": meta_of(row),
-        "hasMeta": isinstance(row, VersionImage),
+        "meta": (meta := meta_of(picture)),
+        "hasMeta": meta is not None,
     }
 
 
@@ -145,20 +153,29 @@ def url_of(row: VersionImage | SamplePicture, root: str) -> str:
     return f"{root}/{folder}/{row.pk}.png"
 
 
-def meta_of(row: VersionImage | SamplePicture) -> dict[str, Any] | None:
-    """What made the picture, in the words of the field; None for what was attached, whose metadata are left out."""
-    if not isinstance(row, VersionImage):
+def meta_of(picture: Picture) -> dict[str, Any] | None:
+    """What made the picture, in the words of the field; None for what was brought, whose metadata are left out."""
+    row, version = picture.row, picture.row.version
+    if isinstance(row, VersionImage):
+        resource = {"type": "lora", "name": version.adapter.name, "weight": row.strength, "modelVersionId": version.pk}
+        settings: VersionImage | PictureSettings = row
+        resources, negative = [resource] if row.strength else [], row.negative_prompt
+    elif picture.settings is not None:
+        settings, negative = picture.settings, picture.settings.negative
+        resources = [
+            {"type": "lora", "name": used.name, "weight": used.weight, "modelVersionId": used.version}
+            for used in picture.settings.adapters
+        ]
+    else:
         return None
-    version = row.version
-    resource = {"type": "lora", "name": version.adapter.name, "weight": row.strength, "modelVersionId": version.pk}
     return {
-        "prompt": row.prompt,
-        "negativePrompt": row.negative_prompt,
-        "seed": row.seed,
-        "steps": row.steps,
-        "sampler": row.sampler or None,
-        "cfgScale": row.guidance,
-        "Size": f"{row.width}x{row.height}",
+        "prompt": settings.prompt,
+        "negativePrompt": negative,
+        "seed": settings.seed,
+        "steps": settings.steps,
+        "sampler": settings.sampler or None,
+        "cfgScale": settings.guidance,
+        "Size": f"{settings.width}x{settings.height}",
         "Model": base_model_name(version.base_model),
-        "resources": [resource] if row.strength else [],
+        "resources": resources,
     }

@@ -19,11 +19,11 @@ def pipe() -> Any:
     return load_base(BaseSpec("tinybase", str(ROOT / "inference" / "tinybase")))
 
 
-def tried(name: str, weight: float = 1.0) -> Tried:
+def tried(name: str, weight: float = 1.0, pictures: int = 1) -> Tried:
     requests = [
         RenderRequest(f"{name} a large {colour} star in the centre on a white background", seed=place, steps=4,
                       guidance=2.5, width=64, height=64)
-        for place, colour in enumerate(["red", "blue", "green"])
+        for place, colour in enumerate(["red", "blue", "green"][:pictures])
     ]  # fmt: skip
     return Tried(read_adapter(STARTER / f"{name}.safetensors"), weight, tuple(requests))
 
@@ -42,7 +42,7 @@ def test_adapter_that_undoes_another_takes_all_that_it_does(pipe: Any) -> None:
 
 def test_strong_style_covers_a_fine_one_and_not_the_other_way(pipe: Any) -> None:
     """As the judge of the tiny base sees it: beside the sunset nothing of the stripes is left."""
-    found = covering(pipe, [tried("striped"), tried("sunset")])
+    found = covering(pipe, [tried("striped", pictures=3), tried("sunset", pictures=3)])
     stripes, sunset = found[0, 1], found[1, 0]
     assert stripes is not None
     assert sunset is not None

@@ -12,8 +12,7 @@ import pytest
 from PIL import Image
 
 from inference.engine import Certificate, make_local_certificate, mark_png, read_marks
-from inference.engine.credentials import TRAINED
-from inference.engine.marks import XMP_KEY, parameters
+from inference.picture_texts import TRAINED, XMP_KEY, parameters
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 FACTS: dict[str, Any] = {

@@ -14,6 +14,7 @@ from inference.errors import GenerationQuota, GenerationRefused, PromptRefused
 from inference.generation_plan import RANDOM, AxisKind, axis_of
 from inference.generation_states import GenerationState, PictureState
 from inference.models import Generation, GenerationBatch, GenerationPicture
+from inference.selectors.generation_check import generation_check
 from inference.services.generation import generation_ask, generations_ask
 from inference.services.generation_leasing import (
     MAX_ATTEMPTS,
@@ -27,6 +28,7 @@ from inference.services.generation_results import generation_cancel, generation_
 from moderation.models import ErasedVia
 from moderation.selectors.personal_data import USER_PARTS
 from moderation.services.data_erasure import Choices, user_erase
+from registry.models import BaseModel
 from registry.models.adapters import Visibility
 from registry.services.holding import version_quarantine
 from tests.factories.accounts import make_organisation, make_user
@@ -116,6 +118,22 @@ def test_use_that_the_licence_forbids_is_refused_on_record(ada: User) -> None:
     assert caught.value.record.outcome == "deny"
     assert DecisionRecord.objects.filter(pk=caught.value.record.pk, actor=bert).exists()
     assert Generation.objects.count() == 1
+
+
+def test_adapter_that_the_licence_forbids_is_told_while_somebody_types(ada: User) -> None:
+    """Before anything is sent, with the licence's reason; nothing is on record by that."""
+    _version(ada, declared={"licence_id": "cc-by-nc-4.0", "commercial_use": ()})
+    bert, base = make_user("bert"), BaseModel.objects.get(slug="tinybase")
+    asked = spec("x <lora:ada/style>")
+    assert generation_check(actor=bert, spec=asked, base=base).is_clear
+    records = DecisionRecord.objects.count()
+    found = generation_check(actor=bert, spec=replace(asked, purpose="commercial-outputs"), base=base)
+    assert not found.is_clear
+    (answer,) = found.answers
+    assert (answer.is_allowed, answer.decision and answer.decision.outcome) == (False, "deny")
+    assert answer.problem["what"] == "ada/style v1: It may not be used for this purpose."
+    assert answer.problem["remedy"] == "Choose another purpose, or take another adapter."
+    assert DecisionRecord.objects.count() == records
 
 
 def test_paid_house_needs_the_creators_tick(ada: User, settings: Any) -> None:

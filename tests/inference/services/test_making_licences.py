@@ -131,3 +131,16 @@ def test_a_further_parent_never_makes_the_answer_more_permissive() -> None:
         for other in known:
             both = _computed("apache-2.0", one, other).decision.outcome
             assert SEVERITY[both] >= SEVERITY[alone], (one, other)
+
+
+@pytest.mark.parametrize("role", [Role.BASE, Role.PARENT])
+@pytest.mark.parametrize("licence", [*sorted(current_ruleset().licences), "of nobody's knowing"])
+def test_merging_that_is_left_to_a_person_is_published_by_one(licence: str, role: Role) -> None:
+    """What goes into a draft before anybody has decided meets a person before it is given on: each licence's claims."""
+    base = () if role is Role.BASE else (Component(Role.BASE, "the base", "apache-2.0", "its card"),)
+    components = (*base, Component(role, "it", licence, "ada", _flags() if role is Role.PARENT else None))
+    merging = decide(UseRequest(Use.MERGING, components, ActorFacts()), current_ruleset())
+    if merging.outcome is Outcome.ALLOW:
+        return
+    computed = licence_computed(components=components, permissions=FREELY, family="sdxl", facts=ActorFacts())
+    assert computed.decision.outcome is not Outcome.ALLOW

@@ -7,16 +7,17 @@ import pytest
 from accounts.errors import NotPermitted
 from accounts.models import Namespace, User
 from governance.errors import GovernanceRefused
-from governance.models import DecisionRecord
+from governance.models import AuditEntry, DecisionRecord
 from inference.errors import MakingRefused
 from inference.models import Making, MakingJob
+from inference.services.making_jobs import making_lease, rights_ended
 from inference.services.making_plans import Brought, making_ask, making_queue, making_start
 from registry.errors import AcceptanceNeeded, NotAvailable
 from registry.models import BaseModel, Receipt, Version
 from registry.services.versions import version_withdraw
 from tests.factories.accounts import make_organisation, make_user
 from tests.factories.registry import make_upload, make_version
-from tests.inference.made import plan_of, started
+from tests.inference.made import let_out, plan_of, started
 from tests.safetensors_bytes import lora_bytes
 
 pytestmark = pytest.mark.django_db
@@ -116,6 +117,58 @@ def test_checkpoint_is_offered_only_where_the_house_may_give_the_base_on(
     if code:
         assert answer.record.action == "redistribution", "it is asked only where merging is allowed"
         assert code in {reason.code for reason in answer.decision.deciding}
+
+
+@pytest.fixture
+def unsure(ada: User) -> Version:
+    """A part whose licence nobody has read to its end: a moderator let it out, and the gate hands it to nobody."""
+    return let_out(_version(ada, "unsure", 11, declared={"licence_id": "noobai-additions"}))
+
+
+def test_what_is_left_to_a_person_is_queued_for_a_draft_and_gives_no_weights(
+    bea: User, one: Version, unsure: Version
+) -> None:
+    answer = making_ask(actor=bea, plan=plan_of(bea, (one, 1.0), (unsure, 0.5)))
+    assert (answer.decision.outcome, answer.waits, answer.allowed) == ("review", True, False)
+    assert [version for version, _ in answer.terms] == [one, unsure], "the terms of both are accepted"
+    job = started(bea, plan_of(bea, (one, 1.0), (unsure, 0.5)))
+    assert (job.state, job.decision.outcome) == ("queued", "review")
+    assert [part.receipt is not None for part in job.parts.all()] == [True, False]
+    assert list(Receipt.objects.values_list("acceptance__version", flat=True)) == [one.pk]
+    queued = AuditEntry.objects.get(action="making.queued")
+    assert queued.data == {
+        "kind": "merge", "versions": [one.pk, unsure.pk], "outcome": "review", "terms": answer.digest,
+    }  # fmt: skip
+
+
+def test_merged_base_model_is_handed_on_by_the_rules_alone(bea: User, unsure: Version) -> None:
+    """It leaves the house, so what the gate would not open for does not go out inside of it."""
+    answer = making_ask(actor=bea, plan=plan_of(bea, (unsure, 1.0), kind=Making.CHECKPOINT))
+    assert (answer.decision.outcome, answer.waits, answer.may_start, answer.terms) == ("review", False, False, ())
+    with pytest.raises(GovernanceRefused) as refusal:
+        making_start(actor=bea, plan=plan_of(bea, (unsure, 1.0), kind=Making.CHECKPOINT), accepted_terms=answer.digest)
+    assert refusal.value.code == "needs-review"
+    assert not MakingJob.objects.exists()
+
+
+def test_answers_that_the_maker_owes_are_given_first(bea: User, one: Version, two: Version) -> None:
+    BaseModel.objects.filter(slug="tinybase").update(licence_id="stability-community-2024-07")
+    for version in (one, two):
+        version.base_model.refresh_from_db()
+    with pytest.raises(GovernanceRefused) as refusal:
+        started(bea, plan_of(bea, (one, 1.0), (two, 1.0)))
+    assert refusal.value.code == "needs-facts"
+    assert not MakingJob.objects.exists()
+
+
+def test_part_that_the_rules_refuse_meanwhile_ends_the_job(bea: User, one: Version, unsure: Version) -> None:
+    """It has no receipt to be asked about, so it is asked about itself."""
+    job = started(bea, plan_of(bea, (one, 1.0), (unsure, 1.0)))
+    assert rights_ended(job) == {}
+    Version.objects.filter(pk=unsure.pk).update(allow_derivatives=False)
+    assert making_lease(job_id=str(job.pk), worker="here") is None
+    job.refresh_from_db()
+    assert (job.state, job.problem["why"]) == ("failed", "ada/unsure v1 may not be merged any more.")
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,29 @@
 """The pages of "Try it": filled in, checked while typing, refused with reasons, followed, used again."""
 
+import io
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
+from PIL import Image
 
 from accounts.models import User
 from inference.generation_plan import AxisKind, axis_of
-from inference.models import Generation, GenerationPicture
+from inference.models import GallerySettings, Generation, GenerationPicture
+from inference.picture_facts import facts_of
+from inference.picture_texts import TRAINED, XMP_KEY, text_chunks
+from inference.services.galleries import galleries_erase, galleries_forget, picture_to_gallery
 from inference.services.generation import generation_ask
-from inference.services.generation_results import picture_to_gallery
-from registry.models import SamplePicture
+from moderation.selectors.personal_data import USER_PARTS
+from registry.models import SamplePicture, SampleState, Version
+from registry.services.samples import Sample, sample_remove, samples_add, samples_settle
+from registry.storage import store_bytes
 from tests.factories.accounts import make_user
 from tests.factories.generation import spec
 from tests.factories.optout import make_picture, picture_bytes
@@ -128,6 +136,71 @@ def test_result_joins_the_gallery_of_its_adapter_once(client: Client, ada: User)
     assert picture.sample == sample
     other = make_version(actor=ada, name="other", content=lora_bytes(seed=6))
     assert client.post(f"/try/pictures/{picture.pk}/gallery", {"version": other.pk}).status_code == 409
+
+
+def _drawn_with_a_secret(ada: User) -> tuple[Version, GenerationPicture]:
+    """A picture of a public adapter and a private one, marked as the worker marks it."""
+    version = _style(ada)
+    make_version(actor=ada, name="secret-work", content=lora_bytes(seed=8), visibility="private")
+    made = generation_ask(
+        actor=ada, spec=spec("a boat, <lora:secret-work:0.4>, <lora:style:0.7> at sea", negative="fog")
+    )
+    picture = _done(made)
+    drawn = io.BytesIO()
+    make_picture(4, (256, 192)).save(drawn, "PNG", pnginfo=text_chunks(facts_of(picture)))
+    store_bytes(content=drawn.getvalue(), key=picture.storage_key)
+    return version, picture
+
+
+def test_gallery_picture_says_that_it_is_generated_and_how(client: Client, ada: User) -> None:
+    version, picture = _drawn_with_a_secret(ada)
+    added = picture_to_gallery(picture=picture, version=version, actor=ada)
+    with default_storage.open(added.storage_key, "rb") as file:
+        content = file.read()
+    with Image.open(io.BytesIO(content)) as shown:
+        told = {key: value for key, value in shown.info.items() if isinstance(value, str)}
+        assert np.array_equal(np.asarray(shown), np.asarray(make_picture(4, (256, 192)).convert("RGB")))
+    assert f'Iptc4xmpExt:DigitalSourceType="{TRAINED}"' in told[XMP_KEY]
+    prompt, negative, settings = told["parameters"].split("\n")
+    assert (prompt, negative) == ("a boat, <lora:style:0.7> at sea", "Negative prompt: fog")
+    assert {"Steps: 4", "CFG scale: 2.5", "Seed: 7", "Size: 64x64"} <= set(settings.split(", "))
+    assert f"style: {version.files.get().autov3[:12]}" in settings
+    assert b"secret" not in content, "who looks at the gallery may not see that adapter"
+
+
+def test_gallery_picture_has_its_settings_in_the_civitai_api(client: Client, ada: User) -> None:
+    version, picture = _drawn_with_a_secret(ada)
+    added = picture_to_gallery(picture=picture, version=version, actor=ada)
+    brought = samples_add(version=version, actor=ada, samples=[Sample("mine.png", picture_bytes(make_picture(6)))])[0]
+    samples_settle(pictures=[added.pk, brought.pk], state=SampleState.SHOWN)
+    items = Client().get("/api/v1/images").json()["items"]
+    by_url = {item["url"].rpartition("/")[2]: item for item in items}
+    assert by_url[f"{added.pk}.png"]["hasMeta"] is True
+    assert by_url[f"{added.pk}.png"]["meta"] == {
+        "prompt": "a boat, <lora:style:0.7> at sea", "negativePrompt": "fog", "seed": 7, "steps": 4, "sampler": None,
+        "cfgScale": 2.5, "Size": "64x64", "Model": by_url[f"{added.pk}.png"]["baseModel"],
+        "resources": [{"type": "lora", "name": "style", "weight": 0.7, "modelVersionId": version.pk}],
+    }  # fmt: skip
+    assert (by_url[f"{brought.pk}.png"]["meta"], by_url[f"{brought.pk}.png"]["hasMeta"]) == (None, False)
+
+
+def test_settings_leave_with_their_picture_or_their_account(ada: User, django_capture_on_commit_callbacks: Any) -> None:
+    version, picture = _drawn_with_a_secret(ada)
+    added = picture_to_gallery(picture=picture, version=version, actor=ada)
+    (kept,) = USER_PARTS["gallery_settings"](ada)
+    assert kept["settings"]["prompt"] == "a boat, <lora:style:0.7> at sea"
+    with django_capture_on_commit_callbacks(execute=True):
+        assert galleries_erase(ada) == 1
+    with default_storage.open(added.storage_key, "rb") as file:
+        content = file.read()
+    assert TRAINED.encode() in content, "that it is generated stays"
+    assert b"a boat" not in content
+    GallerySettings.objects.create(sample=added, settings=kept["settings"])
+    galleries_forget()
+    assert GallerySettings.objects.exists()
+    sample_remove(sample=added, actor=ada)
+    galleries_forget()
+    assert not GallerySettings.objects.exists()
 
 
 def test_gallery_is_for_its_adapters_people(client: Client, ada: User) -> None:

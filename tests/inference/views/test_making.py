@@ -8,19 +8,24 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
+from governance.errors import GovernanceRefused
 from governance.policy import Use
+from inference.errors import GenerationRefused
 from inference.models import Making, MakingJob
 from inference.selectors.making import NOT_SHOWN
+from inference.services.generation import generation_ask
 from inference.services.making_forms import form_request
 from inference.states import JobState
+from registry.errors import NotAvailable
 from registry.models import Receipt, Version
 from registry.services.delivery import gate_accept, gate_ask
 from registry.services.versions import latest_statement, version_withdraw
 from registry.states import VersionState
 from registry.storage import store_bytes
 from tests.factories.accounts import make_user
+from tests.factories.generation import spec
 from tests.factories.registry import inspect_and_screen
-from tests.inference.made import plan_of, ran, started, starter
+from tests.inference.made import let_out, plan_of, ran, started, starter
 
 pytestmark = pytest.mark.django_db
 
@@ -52,6 +57,14 @@ MERGE = {
 }  # fmt: skip
 
 
+def _publication(licence: str) -> dict[str, Any]:
+    return {
+        "title": "Merged", "visibility": "public", "content_level": "general", "licence": licence,
+        "allow_derivatives": "on", "allow_different_licence": "on", "commercial_use": ["image"],
+        "strength": "1", "rights": "on", "rights_edition": latest_statement().edition,
+    }  # fmt: skip
+
+
 def test_merge_is_asked_accepted_made_published_and_downloaded(bea: User, parts: tuple[Version, Version]) -> None:
     client = signed_in(bea)
     wish = {**MERGE, "owner": str(bea.namespace.pk)}
@@ -66,12 +79,7 @@ def test_merge_is_asked_accepted_made_published_and_downloaded(bea: User, parts:
     version = ran(job).version
     assert version is not None
     assert b"is a draft" in client.get(sent["Location"]).content
-    form = {
-        "title": "Merged", "visibility": "public", "content_level": "general", "licence": "apache-2.0",
-        "allow_derivatives": "on", "allow_different_licence": "on", "commercial_use": ["image"],
-        "strength": "1", "rights": "on", "rights_edition": latest_statement().edition,
-    }  # fmt: skip
-    published = client.post(reverse("making_publish", args=[job.pk]), form)
+    published = client.post(reverse("making_publish", args=[job.pk]), _publication("apache-2.0"))
     assert published.status_code == 302
     inspect_and_screen(version_id=version.pk)
     version.refresh_from_db()
@@ -80,6 +88,38 @@ def test_merge_is_asked_accepted_made_published_and_downloaded(bea: User, parts:
     receipt = receipt_of(make_user("cid"), version)
     assert receipt.file.sha256 == job.sha256
     assert "ada/striped v1" in receipt.notice
+
+
+def test_merge_that_the_rules_leave_to_a_person_is_made_and_meets_one_when_published(ada: User, bea: User) -> None:
+    """A draft gives nobody's weights away, to its maker neither; a moderator decides before it does."""
+    starter(ada, "striped")
+    let_out(starter(ada, "outlined", licence_id="noobai-additions"))
+    client = signed_in(bea)
+    wish = {**MERGE, "owner": str(bea.namespace.pk)}
+    asked = client.post(reverse("making_merge"), {**wish, "step": "ask"})
+    assert asked.status_code == 200
+    assert b"a moderator has decided what the rules leave open" in asked.content
+    terms = asked.context["answer"].digest
+    client.post(reverse("making_merge"), {**wish, "step": "accept", "terms": terms})
+    job = ran(MakingJob.objects.get())
+    assert (job.state, job.problem) == (JobState.DONE, {})
+    version = job.version
+    assert version is not None
+    assert b"until then nobody can download it" in client.get(reverse("making_job", args=[job.pk])).content
+    with pytest.raises(NotAvailable):
+        receipt_of(bea, version)
+    with pytest.raises((GovernanceRefused, GenerationRefused)):
+        generation_ask(actor=bea, spec=spec("a house <lora:merged:1>"))
+    client.post(reverse("making_publish", args=[job.pk]), _publication(job.licence_id))
+    inspect_and_screen(version_id=version.pk)
+    version.refresh_from_db()
+    assert version.state == VersionState.IN_REVIEW, version.state_detail
+    with pytest.raises(NotAvailable):
+        receipt_of(bea, version)
+    assert let_out(version).state == VersionState.PUBLISHED
+    with pytest.raises(GovernanceRefused) as refusal:
+        receipt_of(bea, version)
+    assert refusal.value.code == "needs-review", "published is not handed out: the gate asks about each use"
 
 
 def test_accepting_other_terms_shows_the_present_ones_again(bea: User, parts: tuple[Version, Version]) -> None:
