@@ -10,11 +10,14 @@ class TrainingConfig(AppConfig):
         from moderation.selectors.personal_data import parts_also
         from moderation.services.data_erasure import deeds_also
         from registry.compat.hub.kinds import register_kind
+        from registry.compat.hub.writing import register_writing
+        from registry.services.depots import depots_also
         from registry.services.policy import components_also
         from registry.services.uploads import stored_also
         from registry.standing import ask_also
         from training import receivers  # noqa: F401  (registers the handlers)
-        from training.hub import DatasetKind
+        from training.hub.repositories import DatasetKind
+        from training.hub.writing import DATASETS, DatasetWritingKind
         from training.selectors.datasets import stored_bytes
         from training.selectors.personal_data import datasets, training_runs
         from training.selectors.results import training_components, training_obstacle
@@ -30,3 +33,5 @@ class TrainingConfig(AppConfig):
         deeds_also("training_runs", runs_erase, named=runs_renamed)  # first: what runs needs its dataset
         deeds_also("datasets", datasets_erase, named=datasets_renamed)
         register_kind(DatasetKind())
+        register_writing(DatasetWritingKind())
+        depots_also(DATASETS)

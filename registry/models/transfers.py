@@ -1,6 +1,7 @@
 """What comes by the Hub protocol: objects on their way in, Xet sessions, weights that arrived, former names."""
 
 import uuid
+from typing import Any
 
 from django.db import models
 from django.db.models import Q
@@ -12,14 +13,36 @@ from registry.models.repositories import Blob, Revision
 from registry.models.uploads import Upload
 
 
-class Transfer(models.Model):
-    """One LFS object on its way into one adapter's repository; its bytes are those of `upload`."""
+class ObjectTransfer(models.Model):
+    """One LFS object on its way into one repository; its bytes are those of `upload`, `parts` those that arrived."""
 
-    upload = models.OneToOneField(Upload, on_delete=models.CASCADE, related_name="transfer")
-    adapter = models.ForeignKey(Adapter, on_delete=models.PROTECT, related_name="transfers")
+    upload: Any
+    parts: Any
     sha256 = models.CharField(max_length=64)
     part_size = models.PositiveBigIntegerField(default=0)  # 0: in one piece
     verified_at = models.DateTimeField(null=True, blank=True)  # all bytes are there, and have this SHA-256
+
+    class Meta:
+        abstract = True
+
+
+class ObjectSession(models.Model):
+    """Where one client's xorbs for one repository lie until they are put together; nobody else's reach there."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    size = models.PositiveBigIntegerField(default=0)  # bytes of xorbs that were let in
+    expires_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        abstract = True
+
+
+class Transfer(ObjectTransfer):
+    """One LFS object on its way into one adapter's repository."""
+
+    upload = models.OneToOneField(Upload, on_delete=models.CASCADE, related_name="transfer")
+    adapter = models.ForeignKey(Adapter, on_delete=models.PROTECT, related_name="transfers")
 
     class Meta:
         indexes = [models.Index(fields=["adapter", "sha256"], name="transfer_by_content")]
@@ -39,14 +62,10 @@ class TransferPart(models.Model):
         ]
 
 
-class XetSession(models.Model):
-    """Where one client's xorbs for one repository lie until they are put together; nobody else's reach there."""
+class XetSession(ObjectSession):
+    """A session of uploads into one adapter's repository."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     adapter = models.ForeignKey(Adapter, on_delete=models.PROTECT, related_name="+")
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
-    size = models.PositiveBigIntegerField(default=0)  # bytes of xorbs that were let in
-    expires_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         indexes = [models.Index(fields=["expires_at"], name="xet_session_expiry")]

@@ -37,7 +37,16 @@ class DeleteFolder:
     path: str
 
 
-Change = PutFile | PutLarge | DeleteFile | DeleteFolder
+@dataclass(frozen=True)
+class CopyFile:
+    """The file at `source` in `revision`, or in the one that the commit is made on, stands at `path` too."""
+
+    path: str
+    source: str
+    revision: str = ""
+
+
+Change = PutFile | PutLarge | DeleteFile | DeleteFolder | CopyFile
 
 
 @dataclass(frozen=True)

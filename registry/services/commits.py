@@ -15,10 +15,12 @@ from registry.errors import CommitRefused, CommitStale, QuotaExceeded
 from registry.models import Adapter, Arrival, Blob, Revision, Transfer
 from registry.permissions import AdapterPermission as P
 from registry.selectors.access import adapter_permissions
+from registry.selectors.revisions import revision_of
 from registry.services.arrivals import Note, arrivals_settle
 from registry.services.cards import card_apply, card_refuse_false, card_stored
-from registry.services.commit_changes import REGULAR_MOST, Change, DeleteFile, PutFile, PutLarge, Wanted
+from registry.services.commit_changes import REGULAR_MOST, CopyFile, DeleteFile, DeleteFolder, PutFile, PutLarge, Wanted
 from registry.services.declarations import Card, card_read
+from registry.services.depots import adapter_depot
 from registry.services.repositories import (
     branch_head,
     file_store,
@@ -89,7 +91,11 @@ def _planned(actor: User, adapter: Adapter, wanted: Wanted) -> _Plan:
     contents: dict[str, _Content] = {}
     tree = {path: blob.sha256 for path, blob in before.items()}
     for change in wanted.changes:
-        _apply(tree, change, actor, adapter, stored, contents)
+        if isinstance(change, CopyFile):
+            blob = _copied(change, actor, adapter, before)
+            tree[change.path], stored[blob.sha256] = blob.sha256, blob
+        else:
+            _apply(tree, change, actor, adapter, stored, contents)
     _check_tree(tree, {path: blob.sha256 for path, blob in before.items()})
     _check_permitted(actor, adapter, tree, {path: blob.sha256 for path, blob in before.items()})
     _check_room(adapter, contents)
@@ -101,7 +107,7 @@ def _planned(actor: User, adapter: Adapter, wanted: Wanted) -> _Plan:
 
 def _apply(
     tree: dict[str, str],
-    change: Change,
+    change: PutFile | PutLarge | DeleteFile | DeleteFolder,
     actor: User,
     adapter: Adapter,
     stored: dict[str, Blob],
@@ -122,6 +128,17 @@ def _apply(
             raise CommitRefused(f"There is no folder {change.path} to delete.", remedy="Read the newest revision.")
         for path in inside:
             del tree[path]
+
+
+def _copied(change: CopyFile, actor: User, adapter: Adapter, before: Mapping[str, Blob]) -> Blob:
+    """What is copied, from the state before the commit or a revision that the actor may see; weights stay weights."""
+    if change.revision:
+        before = tree_of(revision_of(repository=adapter, actor=actor, name=change.revision))
+    if (blob := before.get(change.source)) is None:
+        raise CommitRefused(f"There is no {change.source} to copy.", remedy="Read the newest revision.")
+    if is_weights(change.path) != is_weights(change.source) or not (is_weights(change.path) or is_text(change.path)):
+        raise CommitRefused(f"{change.source} cannot become {change.path}, a file of another kind.")
+    return blob
 
 
 def _small(change: PutFile) -> _Content:
@@ -156,7 +173,7 @@ def _large(
     if blob is not None:
         stored[blob.sha256] = blob
         return blob.sha256
-    transfer = transfer_sent(actor=actor, adapter=adapter, sha256=change.sha256)
+    transfer = transfer_sent(actor=actor, depot=adapter_depot(adapter), sha256=change.sha256)
     if transfer is None:
         raise CommitRefused(
             f"The bytes of {change.path} did not arrive: nothing with the SHA-256 {change.sha256} was sent here.",

@@ -10,41 +10,39 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.errors import NotFound
 from accounts.models import User
 from registry.errors import ChecksumMismatch, ObjectRefused, UploadConflict
-from registry.models import Adapter, Blob, Transfer, TransferPart
+from registry.models.transfers import ObjectTransfer
+from registry.services.depots import Depot, DepotKind
 from registry.services.uploads import PIECE, Readable, upload_append, upload_create, upload_delete, upload_path
 from registry.storage import refuse_when_full
 
 PART = 32 * 1024 * 1024  # bytes of a part; what is larger than two of them comes in parts
 
 
-def object_present(*, actor: User, adapter: Adapter, sha256: str, size: int | None = None) -> bool:
+def object_present(*, actor: User, depot: Depot, sha256: str, size: int | None = None) -> bool:
     """Whether this repository has these bytes, or the actor has sent them to it and nothing is missing."""
-    stored = Blob.objects.filter(adapter=adapter, sha256=sha256).first()
-    if stored is not None:
-        return size is None or stored.size == size
-    sent = transfer_sent(actor=actor, adapter=adapter, sha256=sha256)
+    if (stored := depot.stored(sha256, size)) is not None:
+        return stored
+    sent = transfer_sent(actor=actor, depot=depot, sha256=sha256)
     return sent is not None and (size is None or sent.upload.length == size)
 
 
-def transfer_sent(*, actor: User, adapter: Adapter, sha256: str) -> Transfer | None:
+def transfer_sent(*, actor: User, depot: Depot, sha256: str) -> Any | None:
     """The actor's own finished transfer of these bytes into this repository."""
-    finished = _own(actor, adapter, sha256).filter(verified_at__isnull=False).order_by("-pk")
+    finished = _own(actor, depot, sha256).filter(verified_at__isnull=False).order_by("-pk")
     return next((found for found in finished if upload_path(found.upload_id).exists()), None)
 
 
-def _own(actor: User, adapter: Adapter, sha256: str) -> QuerySet[Transfer]:
-    return Transfer.objects.select_related("upload").filter(
-        adapter=adapter,
+def _own(actor: User, depot: Depot, sha256: str) -> Any:
+    return depot.transfers.filter(
         sha256=sha256,
         upload__created_by=actor,
         upload__consumed_at=None,
@@ -53,33 +51,31 @@ def _own(actor: User, adapter: Adapter, sha256: str) -> QuerySet[Transfer]:
 
 
 @transaction.atomic
-def transfer_open(*, actor: User, adapter: Adapter, sha256: str, size: int, in_parts: bool = False) -> Transfer:
+def transfer_open(*, actor: User, depot: Depot, sha256: str, size: int, in_parts: bool = False) -> Any:
     """Room for an object; one that was begun before is gone on with. Raises UploadRefused or QuotaExceeded."""
     part_size = PART if in_parts and size > 2 * PART else 0
-    begun = _own(actor, adapter, sha256).filter(verified_at=None, upload__length=size, part_size=part_size).first()
+    begun = _own(actor, depot, sha256).filter(verified_at=None, upload__length=size, part_size=part_size).first()
     if begun is not None and upload_path(begun.upload_id).exists():
         return begun
-    upload = upload_create(actor=actor, namespace=adapter.owner, filename=f"{sha256}.object", length=size)
-    return Transfer.objects.create(upload=upload, adapter=adapter, sha256=sha256, part_size=part_size)
+    upload = upload_create(actor=actor, namespace=depot.namespace, filename=f"{sha256}.object", length=size)
+    return depot.transfer_create(upload=upload, sha256=sha256, part_size=part_size)
 
 
-def transfer_open_by(*, pk: int) -> Transfer:
+def transfer_open_by(*, kind: DepotKind, pk: int) -> Any:
     """The transfer that a signed address names, while bytes may still come; raises NotFound."""
-    found = Transfer.objects.select_related("upload", "adapter__owner").filter(
-        pk=pk, upload__consumed_at=None, upload__expires_at__gt=timezone.now(), adapter__deleted_at=None
-    )
+    found = kind.live_transfers().filter(pk=pk, upload__consumed_at=None, upload__expires_at__gt=timezone.now())
     if (transfer := found.first()) is None or not upload_path(transfer.upload_id).exists():
         raise NotFound("There is no such transfer, or it has run out.", remedy="Start the upload again.")
     return transfer
 
 
-def part_sizes(transfer: Transfer) -> list[int]:
+def part_sizes(transfer: ObjectTransfer) -> list[int]:
     """The bytes of each part in order."""
     whole, rest = divmod(transfer.upload.length, transfer.part_size)
     return [transfer.part_size] * whole + ([rest] if rest else [])
 
 
-def transfer_receive(*, transfer: Transfer, stream: Readable, length: int | None) -> Transfer:
+def transfer_receive(*, transfer: ObjectTransfer, stream: Readable, length: int | None) -> ObjectTransfer:
     """The whole object in one piece, all of it or nothing; raises ChecksumMismatch, UploadRefused or UploadConflict."""
     if transfer.verified_at is not None:
         return transfer
@@ -90,13 +86,13 @@ def transfer_receive(*, transfer: Transfer, stream: Readable, length: int | None
     return _verified(transfer)
 
 
-def _verified(transfer: Transfer) -> Transfer:
+def _verified(transfer: ObjectTransfer) -> ObjectTransfer:
     transfer.verified_at = timezone.now()
     transfer.save(update_fields=["verified_at"])
     return transfer
 
 
-def transfer_receive_part(*, transfer: Transfer, number: int, stream: Readable, length: int | None) -> str:
+def transfer_receive_part(*, transfer: ObjectTransfer, number: int, stream: Readable, length: int | None) -> str:
     """Part `number` (from 1), written where it belongs; answers its ETag.
 
     Raises ObjectRefused for a part that is none, ChecksumMismatch for another length than the part has.
@@ -112,7 +108,7 @@ def transfer_receive_part(*, transfer: Transfer, number: int, stream: Readable, 
             etag = _write(file, (number - 1) * transfer.part_size, sizes[number - 1], stream)
         except OSError as error:
             raise refuse_when_full(error) from error
-    TransferPart.objects.update_or_create(transfer=transfer, number=number, defaults={"etag": etag})
+    transfer.parts.update_or_create(number=number, defaults={"etag": etag})
     return etag
 
 
@@ -132,9 +128,9 @@ def _write(file: IO[bytes], place: int, size: int, stream: Readable) -> str:
 
 
 @contextmanager
-def _file(transfer: Transfer, lock: int) -> Iterator[IO[bytes]]:
+def _file(transfer: ObjectTransfer, lock: int) -> Iterator[IO[bytes]]:
     """The transfer's file: parts are written side by side, and put together when none is being written."""
-    with upload_path(transfer.upload_id).open("r+b", buffering=0) as file:
+    with upload_path(transfer.upload.pk).open("r+b", buffering=0) as file:
         try:
             fcntl.flock(file, lock | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -142,7 +138,7 @@ def _file(transfer: Transfer, lock: int) -> Iterator[IO[bytes]]:
         yield file
 
 
-def transfer_complete(*, transfer: Transfer, parts: Sequence[tuple[int, str]]) -> Transfer:
+def transfer_complete(*, transfer: ObjectTransfer, parts: Sequence[tuple[int, str]]) -> ObjectTransfer:
     """All parts are there: the whole has to have the SHA-256 that was announced.
 
     Raises ObjectRefused where a part is missing or another one, ChecksumMismatch for other bytes, which are forgotten.
@@ -175,15 +171,15 @@ def _digest(file: IO[bytes], length: int) -> str:
 
 
 def transfer_assemble(
-    *, actor: User, adapter: Adapter, sha256: str, size: int, pieces: Iterable[bytes]
-) -> Transfer | None:
+    *, actor: User, depot: Depot, sha256: str, size: int, pieces: Iterable[bytes]
+) -> ObjectTransfer | None:
     """An object from pieces that are made one after the other; None where the repository has it already.
 
     Raises ChecksumMismatch, and keeps nothing, where they are not what was announced; UploadRefused, QuotaExceeded.
     """
-    if object_present(actor=actor, adapter=adapter, sha256=sha256, size=size):
+    if object_present(actor=actor, depot=depot, sha256=sha256, size=size):
         return None
-    transfer = transfer_open(actor=actor, adapter=adapter, sha256=sha256, size=size)
+    transfer = transfer_open(actor=actor, depot=depot, sha256=sha256, size=size)
     try:
         transfer_receive(transfer=transfer, stream=_Joined(pieces), length=size)
     except Exception:

@@ -62,20 +62,23 @@ class Plan:
     remarks: list[Remark] = field(default_factory=list)
 
 
-def plan_of(tree: Tree) -> Plan:
-    """Read a tree's layout, captions and config; pictures themselves are not opened."""
-    reader = _Reader(tree)
-    return reader.plan()
+def plan_of(tree: Tree, *, unwrapped: bool = True) -> Plan:
+    """Read a tree's layout, captions and config; pictures themselves are not opened.
+
+    `unwrapped`: without a folder that everything lies in; otherwise every path stays as it is.
+    """
+    return _Reader(tree, unwrapped=unwrapped).plan()
 
 
 class _Reader:
     """Reads one tree; what it cannot use becomes a remark."""
 
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, tree: Tree, *, unwrapped: bool) -> None:
         self._tree = tree
         self._result = Plan(remarks=list(tree.remarks))
         paths = tuple(path for path in sorted_paths(tree) if not is_junk(path))
-        self._short = without_wrapper(paths, meaningful=_means_something)
+        kept = {path: path for path in paths}
+        self._short = without_wrapper(paths, meaningful=_means_something) if unwrapped else kept
         self._at = {short: path for path, short in self._short.items()}
 
     def plan(self) -> Plan:

@@ -31,6 +31,7 @@ from training.models.runs import (
     TrainingRun,
 )
 from training.models.snapshots import DatasetSnapshot, TrainedPicture
+from training.models.transfers import DatasetTransfer, DatasetTransferPart, DatasetXetSession
 
 __all__ = [
     "WORK_UNFINISHED",
@@ -46,7 +47,10 @@ __all__ = [
     "DatasetSnapshot",
     "DatasetState",
     "DatasetStatement",
+    "DatasetTransfer",
+    "DatasetTransferPart",
     "DatasetWork",
+    "DatasetXetSession",
     "DeletionReason",
     "EditKind",
     "EventKind",

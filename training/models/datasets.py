@@ -140,6 +140,7 @@ class EditKind(models.TextChoices):
     SHUFFLE = "shuffle", "Shuffle tags"
     CAPTIONER = "captioner", "Captions by a model"
     ONE = "one", "One caption"
+    COMMIT = "commit", "Sent by a Hub client"
 
 
 class DatasetEdit(models.Model):

@@ -35,7 +35,8 @@ class DatasetPicture(models.Model):
     stored_sha256 = models.CharField(max_length=64)
     storage_key = models.CharField(max_length=300)
     thumb_key = models.CharField(max_length=300)
-    size = models.PositiveBigIntegerField()  # bytes of what is stored
+    size = models.PositiveBigIntegerField()  # bytes of what is stored, the small copy counted
+    content_size = models.PositiveBigIntegerField(null=True, blank=True)  # of the picture alone; null: not yet asked
     width = models.PositiveIntegerField()  # pixels of the upright original
     height = models.PositiveIntegerField()
     sharpness = models.FloatField()  # variance of the Laplacian, see training.reporting.pixels

@@ -52,9 +52,10 @@ class DatasetDraft:
 
 
 @audited()
-def dataset_create(*, actor: User, owner: Namespace, draft: DatasetDraft) -> Dataset:
+def dataset_create(*, actor: User, owner: Namespace, draft: DatasetDraft, declared_later: bool = False) -> Dataset:
     """A new, empty dataset under `owner`.
 
+    `declared_later`: nobody has affirmed the rights statement yet, and no run starts before somebody has.
     Raises NotPermitted, DatasetNameTaken, and DatasetDeclaration for what is missing or does not fit together.
     """
     if not namespaces_for_upload(actor).filter(pk=owner.pk).exists():
@@ -80,7 +81,8 @@ def dataset_create(*, actor: User, owner: Namespace, draft: DatasetDraft) -> Dat
         created_by=actor,
         last_used_at=timezone.now(),
     )
-    _affirm(dataset, draft.rights_edition)
+    if not declared_later:
+        _affirm(dataset, draft.rights_edition)
     _check(dataset)
     try:
         with transaction.atomic():

@@ -47,7 +47,7 @@ def _take_in(job: DatasetJob) -> list[Remark]:
     with _tree_of(job) as tree:
         plan = plan_of(tree)
         remarks = list(plan.remarks)
-        _describe(job.dataset, plan)
+        dataset_describe(job.dataset, plan)
         for number, one in enumerate(plan.pictures, 1):
             remark = _take_one(job.dataset, tree, one, full=pictures_left(job.dataset) <= 0)
             remarks += [remark] if remark else []
@@ -135,8 +135,11 @@ def _opened(stack: ExitStack, path: str, place: Path, limits: Limits) -> Tree:
         raise UploadNotTaken(f"{path}: {refusal}", remedy=refusal.remedy) from refusal
 
 
-def _describe(dataset: Dataset, plan: Plan) -> None:
-    """What `config.json` or kohya's folders say of the set, where its owner has said nothing yet."""
+def dataset_describe(dataset: Dataset, plan: Plan) -> bool:
+    """Take over what `config.json` or kohya's folders say of the set, where its owner has said nothing yet.
+
+    Whether that changed anything.
+    """
     changes: dict[str, Any] = {}
     if plan.trigger and not dataset.trigger:
         changes["trigger"] = plan.trigger
@@ -151,6 +154,7 @@ def _describe(dataset: Dataset, plan: Plan) -> None:
     if changes:
         Dataset.objects.filter(pk=dataset.pk).update(**changes)
         dataset.refresh_from_db()
+    return bool(changes)
 
 
 def _loose_captions(dataset: Dataset, plan: Plan) -> list[Remark]:

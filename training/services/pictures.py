@@ -52,20 +52,36 @@ def picture_add(*, dataset: Dataset, planned: Planned, measured: Measured) -> Da
     """
     if dataset.pictures.filter(sha256=measured.sha256).exists():
         return None
+    row = picture_store(dataset=dataset, planned=planned, measured=measured)
+    row.path = _free_path(dataset, planned.path)
+    try:
+        with transaction.atomic():
+            if kept := _is_open(dataset):
+                row.save(force_insert=True)
+    except IntegrityError:
+        kept = False
+    if not kept:
+        blobs_delete((row.storage_key, row.thumb_key))
+    return row if kept else None
+
+
+def picture_store(*, dataset: Dataset, planned: Planned, measured: Measured) -> DatasetPicture:
+    """Write the picture's bytes, and answer its row, which its caller saves or whose bytes they delete again."""
     pk = uuid.uuid4()
     place = f"{PLACE}/{dataset.public_id}/{pk}"
     keys = f"{place}.{measured.ending}", f"{place}.thumb.png"
     store_bytes(content=measured.content, key=keys[0])
     store_bytes(content=measured.thumb, key=keys[1])
-    row = DatasetPicture(
+    return DatasetPicture(
         public_id=pk,
         dataset=dataset,
-        path=_free_path(dataset, planned.path),
+        path=planned.path,
         sha256=measured.sha256,
         stored_sha256=measured.stored_sha256,
         storage_key=keys[0],
         thumb_key=keys[1],
         size=len(measured.content) + len(measured.thumb),
+        content_size=len(measured.content),
         width=measured.width,
         height=measured.height,
         sharpness=measured.sharpness,
@@ -81,15 +97,6 @@ def picture_add(*, dataset: Dataset, planned: Planned, measured: Measured) -> Da
         depicts_person=planned.depicts_person,
         protection=planned.protection,
     )
-    try:
-        with transaction.atomic():
-            if kept := _is_open(dataset):
-                row.save(force_insert=True)
-    except IntegrityError:
-        kept = False
-    if not kept:
-        blobs_delete(keys)
-    return row if kept else None
 
 
 def _is_open(dataset: Dataset) -> bool:

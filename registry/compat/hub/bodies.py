@@ -16,6 +16,7 @@ from registry.api.transfers import PatientStream, transfer_slot
 from registry.compat.hub.access import access_repository, acting_user
 from registry.compat.hub.errors import BadRequest, MethodNotAllowed, NotOffered, error_response
 from registry.compat.hub.kinds import HubCaller, Repository
+from registry.compat.hub.writing import Writing, writing_of
 from registry.errors import TooManyTransfers
 from registry.models import Adapter
 from registry.permissions import AdapterPermission
@@ -70,13 +71,21 @@ def listed_of(body: dict[str, Any], name: str, most: int) -> list[dict[str, Any]
 def adapter_to_write(
     caller: HubCaller, kind: str, owner: str, name: str, permission: AdapterPermission = AdapterPermission.CONTRIBUTE
 ) -> tuple[Repository, Adapter]:
-    """The repository and its adapter, if the caller may write to it; other kinds take no commits here."""
+    """The repository and its adapter, if the caller may do this; other kinds have no branches and tags of their own."""
     found = access_repository(actor=caller, kind=kind, owner=owner, name=name, permission=AdapterPermission.READ)
     if not isinstance(found.subject, Adapter):
-        raise NotOffered(f"{found.id} takes no uploads by this protocol: add to it on its page, {found.page}.")
+        raise NotOffered(f"{found.id} has one branch, main, and its tags are the snapshots that runs trained on.")
     if not found.may(permission):
         raise NotPermitted(f"Your role towards {found.id} does not include {permission.value}.")
     return found, found.subject
+
+
+def repository_to_write(
+    caller: HubCaller, kind: str, owner: str, name: str, permission: AdapterPermission = AdapterPermission.CONTRIBUTE
+) -> Writing:
+    """The writing half of a repository, if the caller may do this to it; raises NotFound, NotPermitted, NotOffered."""
+    found = access_repository(actor=caller, kind=kind, owner=owner, name=name, permission=AdapterPermission.READ)
+    return writing_of(caller, found, permission)
 
 
 @contextmanager

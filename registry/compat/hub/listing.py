@@ -31,6 +31,8 @@ SORTS = {
 }
 PAGE, MOST, MOST_FULL = 100, 100, 25
 NOTHING = Q(pk__in=[])
+# What the Hub narrows by and nothing here has: who runs it, in which programs, and its own number of weights.
+NEVER = ("apps", "inference", "inference_provider", "num_parameters")
 LIBRARY = "diffusers"
 BIGGEST = 2**63
 
@@ -122,6 +124,8 @@ def _conditions(query: QueryDict) -> list[Q]:
         found.append(_of_bases(lambda base: pipeline_of(base) == pipeline))
     if (gated := query.get("gated")) is not None:
         found.append(_gated(gated))
+    if any(query.get(name) for name in NEVER):
+        found.append(NOTHING)
     return found
 
 

@@ -11,7 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from registry.services.commit_changes import REGULAR_MOST, Change, DeleteFile, DeleteFolder, PutFile, PutLarge
+from registry.services.commit_changes import (
+    REGULAR_MOST,
+    Change,
+    CopyFile,
+    DeleteFile,
+    DeleteFolder,
+    PutFile,
+    PutLarge,
+)
 from registry.services.repository_paths import path_checked
 from registry.services.uploads import Readable
 
@@ -100,8 +108,8 @@ def _text(number: int, value: dict[str, Any], name: str, default: str | None = N
 
 
 def _change(number: int, key: str, value: dict[str, Any], folder: Path) -> Change:
-    if key not in {"file", "lfsFile", "deletedFile", "deletedFolder"}:
-        known = "header, file, lfsFile, deletedFile and deletedFolder"
+    if key not in {"file", "lfsFile", "deletedFile", "deletedFolder", "copyFile"}:
+        known = "header, file, lfsFile, copyFile, deletedFile and deletedFolder"
         raise BodyRefused(f"Line {number}: {key[:40]!r} is not known. Known are {known}.")
     named = _text(number, value, "path")
     path = path_checked(named.rstrip("/") if key == "deletedFolder" else named)
@@ -109,7 +117,16 @@ def _change(number: int, key: str, value: dict[str, Any], folder: Path) -> Chang
         return DeleteFile(path)
     if key == "deletedFolder":
         return DeleteFolder(path)
+    if key == "copyFile":
+        return _copy(number, path, value)
     return _large(number, path, value) if key == "lfsFile" else _small(number, path, value, folder)
+
+
+def _copy(number: int, path: str, value: dict[str, Any]) -> CopyFile:
+    if value.get("srcRepo") or value.get("srcRepoId"):
+        raise BodyRefused(f"Line {number}: nothing is copied out of other repositories; send the file again.")
+    source = path_checked(_text(number, value, "srcPath"))
+    return CopyFile(path, source, _text(number, value, "srcRevision", ""))
 
 
 def _large(number: int, path: str, value: dict[str, Any]) -> PutLarge:

@@ -83,7 +83,7 @@ def nameless(request: HttpRequest, caller: HubCaller, kind: str, owner: str) -> 
 
 
 @hub_view(methods=("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"))
-def not_offered(request: HttpRequest, caller: HubCaller, kind: str, rest: str) -> HttpResponse:
+def not_offered(request: HttpRequest, caller: HubCaller, rest: str, kind: str = "") -> HttpResponse:
     """Whatever else the protocol knows."""
     raise NotOffered(
         f"This registry does not offer {request.method} {request.path}.",

@@ -1,29 +1,20 @@
 """Before an upload: how each file has to come, which are there already, and which are not taken at all."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest, JsonResponse
 
 from registry.compat.hub.access import hub_view
-from registry.compat.hub.bodies import WRITE, adapter_to_write, json_body, listed_of, text_of
+from registry.compat.hub.bodies import WRITE, json_body, listed_of, repository_to_write, text_of
 from registry.compat.hub.cards import card_check
-from registry.compat.hub.errors import BadRequest, NotOffered, RevisionNotFound, warn
+from registry.compat.hub.errors import BadRequest, NotOffered, warn
+from registry.compat.hub.gitignore import GitIgnore, IgnoreRefused
 from registry.compat.hub.kinds import HubCaller
 from registry.compat.hub.raw import revision_and_path
-from registry.models import Adapter
-from registry.services.commit_changes import REGULAR_MOST
-from registry.services.repositories import MAIN, branch_head, tree_of
-from registry.services.repository_paths import is_text, is_weights, path_checked
+from registry.compat.hub.writing import Writing
 
 MOST_FILES = 1_000
-
-
-def branch_of(adapter: Adapter, named: str) -> str:
-    """The branch that an address names; raises RevisionNotFound where there is none, or it is no branch."""
-    name = named.removeprefix("refs/heads/")
-    if name != MAIN and branch_head(adapter=adapter, branch=name) is None:
-        raise RevisionNotFound(f"There is no branch {name[:80]!r} in {adapter}.", remedy="Create it first.")
-    return name
 
 
 def no_pull_request(request: HttpRequest) -> None:
@@ -39,23 +30,35 @@ def no_pull_request(request: HttpRequest) -> None:
 def preupload(request: HttpRequest, caller: HubCaller, kind: str, owner: str, name: str, rest: str) -> JsonResponse:
     """`POST /api/{kind}/{owner}/{name}/preupload/{revision}`"""
     no_pull_request(request)
-    _, adapter = adapter_to_write(caller, kind, owner, name)
+    writing = repository_to_write(caller, kind, owner, name)
     revision, _ = revision_and_path(request, "api", kind, owner, name, "preupload")
-    head = branch_head(adapter=adapter, branch=branch_of(adapter, revision))
-    there = tree_of(head)
-    answers, left_out = [], []
-    for entry in listed_of(json_body(request), "files", MOST_FILES):
-        path, size = path_checked(text_of(entry, "path")), _size(entry)
-        taken = is_weights(path) or (is_text(path) and size <= REGULAR_MOST)
-        blob = there.get(path)
-        oid = (blob.sha256 if is_weights(path) else blob.git_sha1) if blob else None
-        mode = "regular" if is_text(path) and not is_weights(path) else "lfs"
-        answers.append({"path": path, "uploadMode": mode, "shouldIgnore": not taken, "oid": oid})
-        left_out += [] if taken else [path]
+    branch, body = writing.branch(revision), json_body(request)
+    files = [(text_of(entry, "path"), _size(entry)) for entry in listed_of(body, "files", MOST_FILES)]
+    found = writing.expected(branch, files)
+    ignores = _ignores(writing, branch, body)
+    answers = [
+        {
+            "path": file.path,
+            "uploadMode": "lfs" if file.is_large else "regular",
+            "shouldIgnore": not file.is_taken or ignores(file.path),
+            "oid": file.oid,
+        }
+        for file in found
+    ]
     response = JsonResponse({"files": answers})
-    if left_out:
-        warn(response, "left-out", _left_out(left_out))
+    if left_out := [file.path for file in found if not file.is_taken and not ignores(file.path)]:
+        more = f" and {len(left_out) - 3} more" if len(left_out) > 3 else ""
+        warn(response, "left-out", f"Not taken: {', '.join(left_out[:3])}{more}. {writing.instead}")
     return response
+
+
+def _ignores(writing: Writing, branch: str, body: dict[str, Any]) -> Callable[[str], bool]:
+    """What the `.gitignore` leaves out that the client sends, or else the one that lies in the repository."""
+    text = text_of(body, "gitIgnore") if "gitIgnore" in body else writing.ignored(branch)
+    try:
+        return GitIgnore(text).leaves_out
+    except IgnoreRefused as refusal:
+        raise BadRequest(str(refusal)) from refusal
 
 
 def _size(entry: dict[str, Any]) -> int:
@@ -63,14 +66,6 @@ def _size(entry: dict[str, Any]) -> int:
     if isinstance(size, bool) or not isinstance(size, int) or size < 0:
         raise BadRequest("`size` is not a number of bytes.")
     return size
-
-
-def _left_out(paths: list[str]) -> str:
-    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
-    return (
-        f"Not taken: {', '.join(paths[:3])}{more}. Repositories here hold weights and texts of up to "
-        f"{REGULAR_MOST // 1024} KiB; attach pictures on the version's page, where they are screened."
-    )
 
 
 @hub_view(methods=["POST"])

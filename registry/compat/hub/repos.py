@@ -6,19 +6,14 @@ from django.http import HttpRequest, JsonResponse
 
 from accounts.errors import NotPermitted
 from accounts.models import Namespace, User
-from governance.services import audited
 from registry.compat.hub.access import acting_user, hub_view
-from registry.compat.hub.bodies import WRITE, adapter_to_write, json_body, root_of, text_of
-from registry.compat.hub.errors import BadRequest, HubError, NotOffered
+from registry.compat.hub.bodies import WRITE, json_body, repository_to_write, root_of, text_of
+from registry.compat.hub.errors import BadRequest, HubError, warn
 from registry.compat.hub.kinds import HubCaller
+from registry.compat.hub.writing import writing_kind
 from registry.errors import NameTaken
-from registry.models import Access
-from registry.models.adapters import Visibility
 from registry.permissions import AdapterPermission as P
 from registry.selectors.access import namespaces_for_upload
-from registry.services.access_requests import access_rule_set
-from registry.services.adapters import adapter_update
-from registry.services.moves import repository_create, repository_delete, repository_move
 
 KINDS = {"model": "models", "dataset": "datasets", "space": "spaces"}
 
@@ -34,24 +29,27 @@ class Taken(HubError):
 def create(request: HttpRequest, caller: HubCaller) -> JsonResponse:
     """`POST /api/repos/create`"""
     body, actor = json_body(request), acting_user(caller)
-    _models_only(body, "made on the datasets page: /datasets")
+    kind = writing_kind(_kind(body))
     owner = _owner(actor, text_of(body, "organization"))
     name = text_of(body, "name").rpartition("/")[2].lower()
+    url = f"{root_of(request)}{'' if kind.name == 'models' else f'/{kind.name}'}/{owner.slug}/{name}"
     try:
-        visibility = _visibility(body, owner) or Visibility.PUBLIC
-        adapter = repository_create(actor=actor, owner=owner, name=name, visibility=visibility)
+        notes = kind.create(actor=actor, owner=owner, name=name, body=body)
     except NameTaken as taken:
-        url = f"{root_of(request)}/{owner.slug}/{name}"
-        raise Taken(f"{taken.detail} You already created this model repo, or somebody else did.", url=url) from taken
-    return JsonResponse({"url": f"{root_of(request)}/{adapter}", "name": str(adapter), "id": str(adapter)})
+        said = f"{taken.detail} You already created this {kind.name[:-1]} repo, or somebody else did."
+        raise Taken(said, url=url) from taken
+    response = JsonResponse({"url": url, "name": f"{owner.slug}/{name}", "id": f"{owner.slug}/{name}"})
+    if notes:
+        warn(response, "created", " ".join(f"{note.text} {root_of(request)}{note.path}" for note in notes))
+    return response
 
 
-def _models_only(body: dict[str, Any], otherwise: str) -> None:
+def _kind(body: dict[str, Any]) -> str:
+    """The kind that a body names, as addresses have it; raises BadRequest."""
     kind = text_of(body, "type", "model") or "model"
     if kind not in KINDS:
         raise BadRequest("`type` is one of model, dataset, space.")
-    if kind != "model":
-        raise NotOffered(f"By this protocol only models are written here; {kind}s are {otherwise}.")
+    return KINDS[kind]
 
 
 def _owner(actor: User, slug: str) -> Namespace:
@@ -64,30 +62,13 @@ def _owner(actor: User, slug: str) -> Namespace:
     return found
 
 
-def _visibility(body: dict[str, Any], owner: Namespace) -> str | None:
-    """What `visibility`, or the older `private`, asks for; None where it asks for nothing."""
-    closed = Visibility.PRIVATE if owner.user_id else Visibility.ORGANISATION
-    wanted = text_of(body, "visibility")
-    if wanted:
-        known = {"public": Visibility.PUBLIC, "private": closed, "protected": closed}
-        if wanted not in known:
-            raise BadRequest("`visibility` is public or private.")
-        return str(known[wanted])
-    private = body.get("private")
-    if private is None:
-        return None
-    return str(closed if private is True else Visibility.PUBLIC)
-
-
 @hub_view(methods=["DELETE"], scope=WRITE, signed_in=True)
 def delete(request: HttpRequest, caller: HubCaller) -> JsonResponse:
     """`DELETE /api/repos/delete`"""
     body, actor = json_body(request), acting_user(caller)
-    _models_only(body, "deleted on their page")
     owner = text_of(body, "organization") or Namespace.objects.get(user=actor).slug
     owner, _, name = _address(text_of(body, "name"), owner)
-    _, adapter = adapter_to_write(caller, "models", owner, name, P.EDIT)
-    repository_delete(actor=actor, adapter=adapter)
+    repository_to_write(caller, _kind(body), owner, name, P.EDIT).delete(actor)
     return JsonResponse({})
 
 
@@ -102,35 +83,15 @@ def _address(text: str, owner: str = "") -> tuple[str, str, str]:
 def move(request: HttpRequest, caller: HubCaller) -> JsonResponse:
     """`POST /api/repos/move`"""
     body, actor = json_body(request), acting_user(caller)
-    _models_only(body, "not moved")
     owner, _, name = _address(text_of(body, "fromRepo"))
-    _, adapter = adapter_to_write(caller, "models", owner, name, P.EDIT)
+    writing = repository_to_write(caller, _kind(body), owner, name, P.EDIT)
     new_owner, _, new_name = _address(text_of(body, "toRepo"))
-    target = _owner(actor, new_owner)
-    moved = repository_move(actor=actor, adapter=adapter, owner=target, name=new_name)
+    moved = writing.move(actor, _owner(actor, new_owner), new_name)
     return JsonResponse({"url": f"{root_of(request)}/{moved}"})
 
 
 @hub_view(methods=["PUT"], scope=WRITE, signed_in=True)
 def settings(request: HttpRequest, caller: HubCaller, kind: str, owner: str, name: str) -> JsonResponse:
-    """`PUT /api/{kind}/{owner}/{name}/settings`: who sees it, and whether its owner grants access by hand."""
-    _, adapter = adapter_to_write(caller, kind, owner, name, P.EDIT)
-    body, actor = json_body(request), acting_user(caller)
-    visibility, rule = _visibility(body, adapter.owner), _rule(body)
-    with audited():
-        if visibility is not None:
-            adapter = adapter_update(actor=actor, adapter=adapter, visibility=visibility)
-        if rule is not None:
-            adapter = access_rule_set(actor=actor, adapter=adapter, rule=rule)
-    closed = adapter.visibility != Visibility.PUBLIC
-    return JsonResponse({"visibility": "private" if closed else "public", "private": closed})
-
-
-def _rule(body: dict[str, Any]) -> Access | None:
-    """What `gated` asks for: the terms of the gate stay in every case, and `manual` adds the owner's own word."""
-    if "gated" not in body or body["gated"] is None:
-        return None
-    known: dict[Any, Access] = {False: Access.TERMS, "auto": Access.TERMS, "manual": Access.GRANTED}
-    if isinstance(body["gated"], list | dict) or body["gated"] not in known:
-        raise BadRequest("`gated` is false, auto or manual.")
-    return known[body["gated"]]
+    """`PUT /api/{kind}/{owner}/{name}/settings`"""
+    writing = repository_to_write(caller, kind, owner, name, P.EDIT)
+    return JsonResponse(writing.settings(acting_user(caller), json_body(request)))

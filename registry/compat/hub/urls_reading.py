@@ -25,6 +25,8 @@ urlpatterns = [
     re_path(ASKED + r"/(?P<state>[^/]+)$", requests.access_list, name="hub_access_list"),
     re_path(KIND + r"/(?P<owner>[^/]+)$", people.nameless, name="hub_nameless"),
     re_path(KIND + r"/(?P<rest>.+)$", people.not_offered, name="hub_not_offered"),
+    # The Hub's users, collections, papers, jobs…: whatever no other address under /api/ takes but the own API's.
+    re_path(r"^api/(?!v1/|download/)(?P<rest>.+)$", people.not_offered, name="hub_elsewhere"),
     path("datasets/<str:owner>/<str:name>/resolve/<path:rest>", resolving.resolve_dataset, name="hub_resolve_dataset"),
     path("<str:owner>/<str:name>/resolve/<path:rest>", resolving.resolve_model, name="hub_resolve"),
     path("<str:name>/resolve/<path:rest>", resolving.resolve_nameless, name="hub_resolve_nameless"),

@@ -33,7 +33,7 @@ def ask(user: User, method: str, path: str, data: Any = None, **headers: str) ->
 
 
 def test_a_run_from_plan_to_queue(ada: User) -> None:
-    make_ready(ada, pictures=10)
+    make_ready(ada, pictures=5)
     plan = {
         "dataset": "ada/leaves",
         "base_model": "tinybase",
@@ -70,7 +70,7 @@ def test_a_run_from_plan_to_queue(ada: User) -> None:
     ],
 )
 def test_what_is_wrong_with_a_plan_is_said_by_its_setting(ada: User, changes: dict[str, Any], field: str) -> None:
-    make_ready(ada, pictures=10)
+    make_ready(ada, pictures=5)
     plan = {"dataset": "ada/leaves", "base_model": "tinybase", "adapter_name": "leaves", "intended_use": "personal"}
     answer = ask(ada, "POST", "/runs", {**plan, **changes})
     assert answer.status_code == 422, answer.content

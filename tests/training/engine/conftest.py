@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from tests.factories.trainer import Trial
     from training.engine import Item
 
 
@@ -47,3 +48,13 @@ def items(tmp_path_factory: pytest.TempPathFactory) -> tuple[Item, ...]:
     from tests.factories.trainer import make_items
 
     return make_items(tmp_path_factory.mktemp("pictures"))
+
+
+@pytest.fixture(scope="session")
+def plain(sd1: Path, items: tuple[Item, ...], tmp_path_factory: pytest.TempPathFactory) -> Trial:
+    """The plain recipe after its whole run, for comparing others with it; no test changes anything of it."""
+    from tests.factories.trainer import config, trial
+
+    one = trial(sd1, tmp_path_factory.mktemp("plain"), config(), items)
+    one.run()
+    return one

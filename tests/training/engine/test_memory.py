@@ -9,7 +9,7 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import nn
 
-from tests.factories.trainer import config, same, stopping_at, trial
+from tests.factories.trainer import Trial, config, same, stopping_at, trial
 from training.engine import Control, Item, Message, Sampled, State, Step, TrainingError, Validation, export
 from training.engine.memory import is_out_of_memory, memory_told
 
@@ -112,13 +112,22 @@ def test_validation_without_any_room_is_left_out_and_said(sd1: Path, items: tupl
     assert any("validation of step 3" in event.text for event in one.of(Message))
 
 
-@pytest.mark.parametrize("at", [0, 2, 3])
+SAMPLED = config(samples={"every": 1, "prompts": ("{trigger}, a circle",), "seeds": (1, 2)})
+
+
+@pytest.fixture(scope="module")
+def whole(sd1: Path, items: tuple[Item, ...], tmp_path_factory: pytest.TempPathFactory) -> Trial:
+    """A run with a row of samples after each step, which nothing disturbed."""
+    one = trial(sd1, tmp_path_factory.mktemp("whole"), SAMPLED, items)
+    one.run()
+    return one
+
+
+@pytest.mark.parametrize("at", [pytest.param(0, marks=pytest.mark.slow), 2, pytest.param(3, marks=pytest.mark.slow)])
 def test_pause_in_the_middle_of_a_row_of_samples_leaves_no_hole(
-    sd1: Path, items: tuple[Item, ...], tmp_path: Path, at: int
+    sd1: Path, items: tuple[Item, ...], tmp_path: Path, whole: Trial, at: int
 ) -> None:
-    recipe = config(samples={"every": 1, "prompts": ("{trigger}, a circle",), "seeds": (1, 2)})
-    whole, broken = (trial(sd1, tmp_path / name, recipe, items) for name in "ab")
-    whole.run()
+    broken = trial(sd1, tmp_path, SAMPLED, items)
     drawn: list[Any] = []
 
     def control() -> Control:
@@ -139,8 +148,7 @@ def test_pause_in_the_middle_of_a_row_of_samples_leaves_no_hole(
 def test_pause_taken_back_in_a_row_of_samples_leaves_no_hole(
     sd1: Path, items: tuple[Item, ...], tmp_path: Path
 ) -> None:
-    recipe = config(samples={"every": 1, "prompts": ("{trigger}, a circle",), "seeds": (1, 2)})
-    one = trial(sd1, tmp_path, recipe, items)
+    one = trial(sd1, tmp_path, SAMPLED, items)
     asked = iter([Control.PAUSE])
 
     def control() -> Control:

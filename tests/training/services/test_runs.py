@@ -42,7 +42,7 @@ def ada() -> User:
 
 def plan(ada: User, **changes: object) -> RunPlan:
     given: dict[str, object] = {
-        "dataset": make_ready(ada, pictures=8),
+        "dataset": make_ready(ada, pictures=5),
         "base_model": BaseModel.objects.get(slug="tinybase"),
         "config": recipe(),
         "adapter_name": "leaves",

@@ -32,7 +32,7 @@ def signed_in(user: User) -> Client:
 
 
 def test_a_dataset_base_and_purpose_propose_a_whole_recipe_that_can_be_prepared(ada: User) -> None:
-    dataset = make_ready(ada, pictures=10)
+    dataset = make_ready(ada, pictures=5)
     client, address = signed_in(ada), reverse("run_new")
     start = {"dataset": str(dataset.public_id), "base_model": "tinybase", "purpose": "style"}
     page = client.get(address, start)
@@ -70,7 +70,7 @@ def _initial(form: object) -> dict[str, object]:
 
 
 def test_a_value_that_cannot_be_is_named_at_its_field(ada: User) -> None:
-    dataset = make_ready(ada, pictures=10)
+    dataset = make_ready(ada, pictures=5)
     client = signed_in(ada)
     start = {"dataset": str(dataset.public_id), "base_model": "tinybase", "purpose": "style"}
     filled = _initial(client.get(reverse("run_new"), start).context["form"])

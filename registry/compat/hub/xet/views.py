@@ -14,8 +14,8 @@ from django.urls import reverse
 from registry.compat.hub.access import acting_user, hub_view
 from registry.compat.hub.bodies import (
     WRITE,
-    adapter_to_write,
     length_of,
+    repository_to_write,
     root_of,
     signed,
     signed_facts,
@@ -28,7 +28,8 @@ from registry.compat.hub.preupload import no_pull_request
 from registry.compat.hub.xet.assembly import FileRefused, file_pieces
 from registry.compat.hub.xet.shard import ShardFile, ShardRefused, shard_files
 from registry.errors import ObjectRefused
-from registry.models import XetSession
+from registry.models.transfers import ObjectSession
+from registry.services.depots import Depot, depot_kind
 from registry.services.transfers import parts_folder, transfer_assemble
 from registry.services.xet_sessions import file_receive, session_of, session_open, xorb_path, xorb_store
 
@@ -40,10 +41,9 @@ SHARD_MOST = 64 * 1024 * 1024  # bytes
 def write_token(request: HttpRequest, caller: HubCaller, kind: str, owner: str, name: str, rest: str) -> JsonResponse:
     """`GET /api/{kind}/{owner}/{name}/xet-write-token/{revision}`: a session under a nonce of its own."""
     no_pull_request(request)
-    _, adapter = adapter_to_write(caller, kind, owner, name)
-    actor = acting_user(caller)
-    session = session_open(actor=actor, adapter=adapter)
-    token = signed("xet", user=actor.pk, adapter=adapter.pk)
+    depot, actor = repository_to_write(caller, kind, owner, name).depot, acting_user(caller)
+    session = session_open(actor=actor, depot=depot)
+    token = signed("xet", user=actor.pk, kind=depot.kind.name, repository=depot.repository.pk)
     store = root_of(request) + reverse("hub_xet_store", args=[session.pk])
     answer = {"casUrl": store, "accessToken": token, "exp": int(time.time()) + TOKEN_SECONDS}
     response = JsonResponse(answer)
@@ -58,38 +58,40 @@ def read_token(request: HttpRequest, caller: HubCaller, kind: str, owner: str, n
     raise NotOffered("Files are not handed out by Xet here: `resolve` hands them out, and knows the gate.")
 
 
-def _session(request: HttpRequest, nonce: uuid.UUID) -> XetSession:
+def _session(request: HttpRequest, nonce: uuid.UUID) -> tuple[Depot, ObjectSession]:
     scheme, _, word = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         raise BadCredentials
     facts: dict[str, Any] = signed_facts("xet", word.strip(), seconds=TOKEN_SECONDS)
-    return session_of(pk=nonce, user_id=facts["user"], adapter_id=facts["adapter"])
+    kind = depot_kind(facts["kind"])
+    session = session_of(kind=kind, pk=nonce, user_id=facts["user"], repository_id=facts["repository"])
+    return kind.of(session), session
 
 
 @signed_view(methods=["POST", "PUT"])
 def xorb(request: HttpRequest, nonce: uuid.UUID, prefix: str, digest: str) -> JsonResponse:
     """`POST {store}/v1/xorbs/default/{hash}`"""
-    session, length = _session(request, nonce), length_of(request)
+    (depot, session), length = _session(request, nonce), length_of(request)
     if length is None:
         raise BadRequest("The length of the xorb is not announced.")
-    with streamed(request, session.user_id) as stream:
-        fresh = xorb_store(session=session, name=digest, stream=stream, length=length)
+    with streamed(request, session.user.pk) as stream:
+        fresh = xorb_store(depot=depot, session=session, name=digest, stream=stream, length=length)
     return JsonResponse({"was_inserted": fresh})
 
 
 @signed_view(methods=["POST", "PUT"])
 def shards(request: HttpRequest, nonce: uuid.UUID) -> JsonResponse:
     """`POST {store}/v1/shards`: each file in it is put together, checked, and waits for the commit."""
-    session, length = _session(request, nonce), length_of(request)
+    (depot, session), length = _session(request, nonce), length_of(request)
     if length is None or length > SHARD_MOST:
         raise BadRequest(f"A shard announces its length, which is {SHARD_MOST:,} bytes at most.")
     target = parts_folder() / f"shard-{uuid.uuid4().hex}"
     try:
-        with streamed(request, session.user_id) as stream:
+        with streamed(request, session.user.pk) as stream:
             file_receive(target=target, stream=stream, length=length)
             with target.open("rb") as shard:
                 for file in shard_files(shard):
-                    _assemble(session, file)
+                    _assemble(depot, session, file)
     except (ShardRefused, FileRefused) as refusal:
         raise ObjectRefused(f"The shard cannot be used. {refusal}") from refusal
     finally:
@@ -97,12 +99,12 @@ def shards(request: HttpRequest, nonce: uuid.UUID) -> JsonResponse:
     return JsonResponse({"result": 1})
 
 
-def _assemble(session: XetSession, file: ShardFile) -> None:
+def _assemble(depot: Depot, session: ObjectSession, file: ShardFile) -> None:
     if file.sha256 is None:
         raise FileRefused("A file in it has no SHA-256, by which the commit would name it.")
     transfer_assemble(
         actor=session.user,
-        adapter=session.adapter,
+        depot=depot,
         sha256=file.sha256,
         size=file.size,
         pieces=file_pieces(file, lambda name: xorb_path(session, name)),

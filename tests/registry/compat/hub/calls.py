@@ -39,9 +39,10 @@ def card(*, licence: str = "apache-2.0", base: str = "tinybase", edition: str | 
 
 
 class Hub:
-    """One person's client with a token of theirs; None is a guest."""
+    """One person's client with a token of theirs; None is a guest. `kind` is what it writes to: models, datasets."""
 
-    def __init__(self, user: User | None, scopes: list[str] | None = None) -> None:
+    def __init__(self, user: User | None, scopes: list[str] | None = None, kind: str = "models") -> None:
+        self.kind = kind
         secret = make_token(user, scopes)[1] if user else ""
         self.headers = {"Authorization": f"Bearer {secret}"} if user else {}
         self.client = Client(raise_request_exception=True)
@@ -54,12 +55,14 @@ class Hub:
         )
 
     def create(self, name: str = "shapes", **more: Any) -> Any:
-        return self.call("POST", "/api/repos/create", {"name": name, "organization": None, "type": "model", **more})
+        return self.call(
+            "POST", "/api/repos/create", {"name": name, "organization": None, "type": self.kind[:-1], **more}
+        )
 
     def commit(self, repo: str, *changes: dict[str, Any], rev: str = "main", parent: str | None = None) -> Any:
         header = {"key": "header", "value": {"summary": "A change", "description": "", "parentCommit": parent}}
         lines = [json.dumps(line) for line in (header, *changes)]
-        return self.call("POST", f"/api/models/{repo}/commit/{rev}", raw="\n".join(lines).encode())
+        return self.call("POST", f"/api/{self.kind}/{repo}/commit/{rev}", raw="\n".join(lines).encode())
 
     def send(self, repo: str, content: bytes) -> str:
         """The content as an LFS object; its SHA-256."""
@@ -75,7 +78,8 @@ class Hub:
     def batch(self, repo: str, *objects: tuple[str, int], transfers: tuple[str, ...] = ("basic",)) -> Any:
         listed = [{"oid": oid, "size": size} for oid, size in objects]
         body = {"operation": "upload", "transfers": list(transfers), "objects": listed, "hash_algo": "sha256"}
-        return self.call("POST", f"/{repo}.git/info/lfs/objects/batch", body)
+        prefix = "" if self.kind == "models" else f"/{self.kind}"
+        return self.call("POST", f"{prefix}/{repo}.git/info/lfs/objects/batch", body)
 
     def put_weights(
         self, repo: str, path: str = "shapes.safetensors", content: bytes | None = None, **more: Any
@@ -104,3 +108,7 @@ def removed(path: str) -> dict[str, Any]:
 
 def removed_folder(path: str) -> dict[str, Any]:
     return {"key": "deletedFolder", "value": {"path": path}}
+
+
+def copied(path: str, source: str, revision: str | None = None) -> dict[str, Any]:
+    return {"key": "copyFile", "value": {"path": path, "srcPath": source, "srcRevision": revision}}

@@ -46,7 +46,7 @@ def reading(repo: str) -> Any:
         "paths": [entry.path for entry in paths],
         "branches": [ref.name for ref in api.list_repo_refs(repo).branches],
         "commits": [commit.commit_id for commit in api.list_repo_commits(repo)],
-        "exists": [api.repo_exists(repo), api.file_exists(repo, FILE), api.file_exists(repo, "absent")],
+        "exists": [api.repo_exists(repo), api.file_exists(repo, "README.md"), api.file_exists(repo, "absent")],
         "revision": [api.revision_exists(repo, "main"), api.revision_exists(repo, "absent")],
     }
 
@@ -98,12 +98,21 @@ def errors(repo: str) -> Any:
     return found
 
 
+def by_hand(repo: str) -> Any:
+    """Its owner lets people in one by one from now on."""
+    api.update_repo_settings(repo, gated="manual")
+    return api.model_info(repo).gated
+
+
 def asked(repo: str) -> Any:
-    pending = api.list_pending_access_requests(repo)
+    """Everybody who asks is rejected, and then let in after all."""
+    pending = list(api.list_pending_access_requests(repo))
     for request in pending:
+        api.reject_access_request(repo, request.username, rejection_reason="Not yet.")
+        assert [one.username for one in api.list_rejected_access_requests(repo)] == [request.username]
         api.accept_access_request(repo, request.username)
     return {
-        "pending": [request.username for request in pending],
+        "pending": [[request.username, request.fields] for request in pending],
         "accepted": [request.username for request in api.list_accepted_access_requests(repo)],
         "rejected": [request.username for request in api.list_rejected_access_requests(repo)],
     }

@@ -11,7 +11,7 @@ from registry.services.states import version_transition
 from registry.states import VersionState
 from tests.factories.accounts import make_organisation, make_user
 from tests.factories.registry import catalogue, inspect_and_screen
-from tests.registry.compat.hub.calls import Hub, card, large, removed, removed_folder, small
+from tests.registry.compat.hub.calls import Hub, card, copied, large, removed, removed_folder, small
 from tests.safetensors_bytes import lora_bytes
 
 pytestmark = pytest.mark.django_db
@@ -234,3 +234,56 @@ def test_small_files_count_against_the_quota(hub: Hub, settings: Any) -> None:
     answer = hub.commit("ada/shapes", small("b.txt", b"b" * 600))
     assert answer.status_code == 413
     assert _tree() == {"a.txt"}
+
+
+def test_copy_stands_beside_its_source_and_brings_no_version(hub: Hub) -> None:
+    hub.put_weights("ada/shapes")
+    first = hub.commit("ada/shapes", small("a.txt", b"one")).json()["commitOid"]
+    hub.commit("ada/shapes", small("a.txt", b"two"))
+    changes = [
+        copied("b/x.safetensors", "shapes.safetensors"),
+        copied("now.txt", "a.txt"),
+        copied("old.txt", "a.txt", first),
+    ]
+    assert hub.commit("ada/shapes", *changes).status_code == 200
+    blobs = dict(Adapter.objects.get().refs.get(name="main").revision.entries.values_list("path", "blob__sha256"))
+    assert blobs["b/x.safetensors"] == blobs["shapes.safetensors"]
+    assert blobs["now.txt"] == blobs["a.txt"] != blobs["old.txt"]
+    assert Arrival.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        copied("b.txt", "nothing.txt"),
+        copied("b.txt", "shapes.safetensors"),  # weights pass the gate, texts do not
+        copied("b.safetensors", "a.txt"),
+        copied("b.png", "a.txt"),
+        copied("b.txt", "a.txt", "nowhere"),
+        copied("../b.txt", "a.txt"),
+        copied("b.txt", "../a.txt"),
+        {"key": "copyFile", "value": {"path": "b.txt", "srcPath": "a.txt", "srcRepo": "bea/other"}},
+    ],
+    ids=str,
+)
+def test_copy_of_what_is_not_there_or_of_another_kind_is_refused(hub: Hub, change: dict[str, Any]) -> None:
+    hub.put_weights("ada/shapes")
+    hub.commit("ada/shapes", small("a.txt", b"one"))
+    assert hub.commit("ada/shapes", change).status_code in {400, 404}
+    assert _tree() == {"shapes.safetensors", "a.txt"}
+
+
+def test_gitignore_leaves_out_what_it_names_and_the_client_says_it_or_the_repository_has_it(hub: Hub) -> None:
+    files = [{"path": path, "size": 5, "sample": ""} for path in ("a.txt", "logs/b.txt", "keep.txt", "c.png")]
+
+    def left_out(**more: str) -> list[str]:
+        answer = hub.call("POST", "/api/models/ada/shapes/preupload/main", {"files": files, **more})
+        return [file["path"] for file in answer.json()["files"] if file["shouldIgnore"]]
+
+    assert left_out() == ["c.png"]
+    assert left_out(gitIgnore="logs/\n*.txt\n!keep.txt") == ["a.txt", "logs/b.txt", "c.png"]
+    hub.commit("ada/shapes", small(".gitignore", b"/a.txt\n"))
+    assert left_out() == ["a.txt", "c.png"]
+    assert left_out(gitIgnore="") == ["c.png"]
+    answer = hub.call("POST", "/api/models/ada/shapes/preupload/main", {"files": files, "gitIgnore": "a\n" * 1000})
+    assert answer.status_code == 400

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from registry.compat.hub.ndjson import LINE_MOST, BodyRefused, CommitBody, commit_body
 from registry.errors import PathRefused
-from registry.services.commit_changes import REGULAR_MOST, DeleteFile, DeleteFolder, PutFile, PutLarge
+from registry.services.commit_changes import REGULAR_MOST, CopyFile, DeleteFile, DeleteFolder, PutFile, PutLarge
 
 HEADER = {"key": "header", "value": {"summary": "s", "description": "d", "parentCommit": "AB"}}
 # A busy machine draws slowly; that says nothing about the code.
@@ -43,11 +43,19 @@ def test_every_kind_of_line_is_read() -> None:
             {"key": "lfsFile", "value": {"path": "c.safetensors", "algo": "sha256", "oid": "AB" * 32, "size": 5}},
             {"key": "deletedFile", "value": {"path": "d"}},
             {"key": "deletedFolder", "value": {"path": "e/f/"}},
+            {"key": "copyFile", "value": {"path": "g.md", "srcPath": "a.md", "srcRevision": None}},
+            {"key": "copyFile", "value": {"path": "h.md", "srcPath": "a.md", "srcRevision": "v1"}},
         )
     )
     assert (body.summary, body.description, body.parent) == ("s", "d", "ab")
     assert contents == {"a.md": b"text", "b.md": "täxt".encode()}
-    assert body.changes[2:] == [PutLarge("c.safetensors", "ab" * 32), DeleteFile("d"), DeleteFolder("e/f")]
+    assert body.changes[2:] == [
+        PutLarge("c.safetensors", "ab" * 32),
+        DeleteFile("d"),
+        DeleteFolder("e/f"),
+        CopyFile("g.md", "a.md"),
+        CopyFile("h.md", "a.md", "v1"),
+    ]
 
 
 @UNHURRIED
@@ -62,10 +70,16 @@ JSON = st.recursive(
     lambda x: st.lists(x, max_size=3) | st.dictionaries(st.text(max_size=5), x, max_size=3),
 )
 VALUES = st.dictionaries(
-    st.sampled_from(["path", "content", "encoding", "oid", "algo", "size", "summary", "parentCommit"]), JSON
+    st.sampled_from(
+        ["path", "content", "encoding", "oid", "algo", "size", "summary", "parentCommit", "srcPath", "srcRevision"]
+    ),
+    JSON,
 )
 LINES = st.fixed_dictionaries(
-    {"key": st.sampled_from(["header", "file", "lfsFile", "deletedFile", "deletedFolder", "x"]), "value": VALUES}
+    {
+        "key": st.sampled_from(["header", "file", "lfsFile", "deletedFile", "deletedFolder", "copyFile", "x"]),
+        "value": VALUES,
+    }
 )
 
 
@@ -98,13 +112,26 @@ def test_content_comes_whole_however_it_is_cut_on_the_way(content: bytes, step: 
         (b"", "no header"),
         (_lines(HEADER, HEADER), "one header already"),
         (_lines(HEADER, {"key": "copy", "value": {}}), "'copy' is not known"),
+        (_lines(HEADER, {"key": "copyFile", "value": {"path": "a", "srcPath": "b", "srcRepo": "c/d"}}), "other repos"),
+        (_lines(HEADER, {"key": "copyFile", "value": {"path": "a"}}), "`srcPath` is not a text"),
         (_lines(HEADER, {"key": "lfsFile", "value": {"path": "a", "algo": "md5", "oid": "ab" * 32}}), "SHA-256"),
         (_lines(HEADER, {"key": "file", "value": {"path": "a", "content": "%%", "encoding": "base64"}}), "not base64"),
         (_lines(HEADER, {"key": "file", "value": {"path": "a", "content": "\ud800", "encoding": "utf-8"}}), "Unicode"),
         (_lines(HEADER, {"key": "file", "value": {"path": "a", "content": "x" * (REGULAR_MOST + 1)}}), "LFS or Xet"),
         (b"[" * 100_000, "not JSON"),
     ],
-    ids=["nothing", "two headers", "unknown", "md5", "base64", "surrogate", "large", "deep"],
+    ids=[
+        "nothing",
+        "two headers",
+        "unknown",
+        "foreign copy",
+        "copy of nothing",
+        "md5",
+        "base64",
+        "surrogate",
+        "large",
+        "deep",
+    ],
 )
 def test_body_that_is_none_is_refused(raw: bytes, said: str) -> None:
     with pytest.raises(BodyRefused, match=said):

@@ -276,11 +276,15 @@ def test_encoded_slash_in_a_revision_is_read_from_the_raw_path(ada: User, versio
         assert answer.status_code == 200, answer.content
 
 
-def test_what_is_not_offered_says_so(version: Version) -> None:
+def test_what_is_not_offered_says_so(ada: User, version: Version) -> None:
     answer = Hub(None).call("GET", "/api/models/ada/style/treesize/main/x")
     assert answer.status_code == 501
     assert "does not offer" in answer["X-Error-Message"]
     assert Hub(None).call("GET", "/api/spaces").status_code == 501
+    for elsewhere in ("/api/users/ada/overview", "/api/collections?owner=ada", "/api/models-tags-by-type"):
+        assert "does not offer" in Hub(None).call("GET", elsewhere)["X-Error-Message"]
+    assert Hub(ada).call("POST", "/api/collections", {}).status_code == 501
+    assert Hub(None).call("GET", "/api/v1/nothing").status_code == 404
     assert Hub(None).call("GET", "/api/models/gpt2")["X-Error-Code"] == "RepoNotFound"
     assert Hub(None).call("GET", "/gpt2/resolve/main/config.json")["X-Error-Code"] == "RepoNotFound"
     assert Hub(None).call("GET", "/api/agent-harnesses").json() == {"standardEnvVars": [], "harnesses": {}}
@@ -309,6 +313,7 @@ def test_list_narrows_by_tags_owner_words_and_gate(ada: User, bob: User, version
     assert found("gated=true") == both
     assert found("gated=false") == []
     assert found("gated=manual") == []
+    assert found("inference=warm") == found("num_parameters=min:1B") == found("apps=vllm") == []
     assert found("full=true&cardData=true") == both
     for wrong in ("sort=nonsense", "limit=0", "limit=x", "gated=perhaps", "cursor=abc", "direction=2"):
         assert hub.call("GET", f"/api/models?{wrong}").status_code == 400, wrong

@@ -65,8 +65,8 @@ def test_private_repository_of_an_organisation_is_its_members(ada: User) -> None
     assert Hub(make_user("eve")).create("theirs", organization="studio").status_code == 403
 
 
-def test_datasets_and_spaces_are_not_made_here(hub: Hub) -> None:
-    assert hub.create("data", type="dataset").status_code == 501
+def test_spaces_are_not_made_here(hub: Hub) -> None:
+    assert hub.create("data", type="space").status_code == 501
     assert hub.create("data", type="nothing").status_code == 400
 
 

@@ -108,8 +108,7 @@ def refusals(repo: str, folder: Path) -> Any:
         "pull": _said(
             lambda: api.upload_file(path_or_fileobj=b"a", path_in_repo="a.txt", repo_id=repo, create_pr=True)
         ),
-        "discussions": _said(lambda: list(api.get_repo_discussions(repo))),
-        "dataset": _said(lambda: api.create_repo(f"{repo}-data", repo_type="dataset")),
+        "space": _said(lambda: api.create_repo(f"{repo}-space", repo_type="space", space_sdk="static")),
     }
 
 

@@ -309,7 +309,7 @@ configs = st.builds(
 @given(
     configs, st.integers(-1, 50), st.integers(-1, 9), st.integers(-1, 9), st.sampled_from(["cpu", "cuda", "mps", ""])
 )
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None)
+@settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None)
 def test_problems_never_raises_whatever_a_recipe_holds(
     config: TrainConfig, pictures: int, validation: int, class_pictures: int, device: str
 ) -> None:
@@ -321,7 +321,7 @@ typed_numbers = st.integers(-3, 300)
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_recipe_with_numbers_of_the_right_types_never_raises(data: st.DataObject) -> None:
     """Right types reach every rule; wrong ones stop at the first."""
     base = preset("style", data.draw(st.sampled_from(sorted(FAMILIES))), 24, trigger="zwx").config.to_json()

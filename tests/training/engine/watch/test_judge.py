@@ -58,7 +58,7 @@ def test_leakage_and_no_effect_are_told_by_the_samples(
 
 
 @given(st.floats(0.3, 1.0), st.floats(0.0, 1.0))
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_measured_leak_grows_with_the_real_one(tmp_path: Path, called: float, share: float) -> None:
     gallery = Gallery.of(run(tmp_path / f"{called}-{share}", [(100, called, called * share)]), "")
     change = gallery.change(100)
@@ -191,7 +191,7 @@ def test_every_warning_says_what_why_and_what_to_do(tmp_path: Path) -> None:
     st.lists(st.tuples(st.integers(1, 400), st.floats(0, 1)), max_size=12),
     st.lists(st.integers(1, 400), max_size=5, unique=True),
 )
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 def test_proposal_is_always_one_of_the_checkpoints(points: list[tuple[int, float]], checkpoints: list[int]) -> None:
     found = judge(History(validations=tuple(sorted(points)), checkpoints=tuple(checkpoints)), [])
     assert (found.best_step in checkpoints) if checkpoints else (found.best is None)

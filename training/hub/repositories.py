@@ -1,15 +1,15 @@
-"""Training sets as repositories of the kind `datasets`: private, for their own people, and only read.
+"""Training sets as repositories of the kind `datasets`: private, for their own people.
 
 `main` is the set as it stands, under an id of its content; each snapshot that a run trained on is a tag. Beside the
 pictures lie `metadata.jsonl` with their captions, as image folders have it, and a README.md made from the facts.
 """
 
 import hashlib
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
+from django.core.files.storage import default_storage
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict, StreamingHttpResponse
 
 from registry.compat.hub.cards import licence_facts
@@ -22,9 +22,10 @@ from registry.permissions import AdapterPermission as P
 from registry.storage import read_range
 from training.models import Dataset, DatasetPicture, DatasetSnapshot, PictureState
 from training.permissions import DatasetPermission as D
+from training.selectors.dataset_revisions import CAPTIONS, CARD, captions_text, pictures_shown, revision_id
 from training.selectors.datasets import access_dataset, dataset_permissions, datasets_readable_by
 
-MAIN, CARD, CAPTIONS = "main", "README.md", "metadata.jsonl"
+MAIN = "main"
 PAGE = 100
 # What each permission of the registry is towards a dataset.
 NEEDED: Mapping[P, D] = {
@@ -65,29 +66,19 @@ class DatasetRepository(Repository):
         )
 
     def _current(self) -> HubRevision:
-        pictures = list(self._pictures())
-        lines = [str(self.subject.public_id), *(f"{one.path}\0{one.stored_sha256}\0{one.caption}" for one in pictures)]
-        sha = hashlib.sha1("\n".join(lines).encode(), usedforsecurity=False).hexdigest()
+        pictures = pictures_shown(self.subject)
+        sha = revision_id(self.subject, pictures)
         return HubRevision(
             sha, "The set as it stands", self.subject.updated_at, self.subject.created_by.username, pictures
         )
-
-    def _pictures(self) -> Sequence[DatasetPicture]:
-        kept = self.subject.pictures.filter(left_out=False).exclude(state=PictureState.REFUSED)
-        return list(kept.defer("colours").order_by("path"))
 
     def _snapshots(self) -> list[DatasetSnapshot]:
         return list(self.subject.snapshots.select_related("created_by").exclude(manifest={}))
 
     def files(self, revision: HubRevision) -> list[HubFile]:
         pictures = revision.row if isinstance(revision.row, list) else _still_there(self.subject, revision.row)
-        files = [
-            HubFile(
-                one.path, one.size, pointer_oid(one.stored_sha256, one.size), one.stored_sha256, is_lfs=True, row=one
-            )
-            for one in pictures
-        ]
-        texts = {CARD: self._card(), CAPTIONS: _captions(pictures)}
+        files = [_picture(one) for one in pictures]
+        texts = {CARD: self._card(), CAPTIONS: captions_text(pictures)}
         taken = {file.path for file in files}
         files += [_text(path, content) for path, content in texts.items() if path not in taken]
         return sorted(files, key=lambda file: file.path)
@@ -171,16 +162,23 @@ def _still_there(dataset: Dataset, snapshot: DatasetSnapshot) -> list[DatasetPic
     return found
 
 
-def _captions(pictures: Sequence[DatasetPicture]) -> str:
-    """One line for each picture, in the layout that image folders are loaded from."""
-    lines = [json.dumps({"file_name": one.path, "text": one.caption}, ensure_ascii=False) for one in pictures]
-    return "".join(f"{line}\n" for line in lines)
+def _picture(row: DatasetPicture) -> HubFile:
+    size = row.content_size
+    if size is None:  # taken in before that was written down
+        size = default_storage.size(row.storage_key)
+        DatasetPicture.objects.filter(pk=row.pk).update(content_size=size)
+    oid = pointer_oid(row.stored_sha256, size)
+    return HubFile(row.path, size, oid, row.stored_sha256, is_lfs=True, row=row)
 
 
 def _text(path: str, content: str) -> HubFile:
     raw = content.encode()
-    git = hashlib.sha1(b"blob %d\0" % len(raw) + raw, usedforsecurity=False).hexdigest()
-    return HubFile(path, len(raw), git, hashlib.sha256(raw).hexdigest(), row=raw)
+    return HubFile(path, len(raw), text_oid(raw), hashlib.sha256(raw).hexdigest(), row=raw)
+
+
+def text_oid(raw: bytes) -> str:
+    """The id that git gives these bytes."""
+    return hashlib.sha1(b"blob %d\0" % len(raw) + raw, usedforsecurity=False).hexdigest()
 
 
 class DatasetKind(RepositoryKind):
