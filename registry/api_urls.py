@@ -2,7 +2,10 @@
 
 from django.urls import path
 
-from registry.api import receipts, samples, tus, views
+from registry.api import discussions, receipts, samples, tus, views
+
+DISCUSSIONS = "adapters/<str:owner>/<str:name>/discussions"
+COMMENT = f"{DISCUSSIONS}/<int:number>/comments/<uuid:public_id>"
 
 urlpatterns = [
     path("uploads", tus.TusCreateView.as_view(), name="api_uploads"),
@@ -16,6 +19,11 @@ urlpatterns = [
     path("adapters/facets", views.FacetsView.as_view(), name="api_facets"),
     path("adapters/<str:owner>/<str:name>", views.AdapterView.as_view(), name="api_adapter"),
     path("adapters/<str:owner>/<str:name>/rating", views.RatingView.as_view(), name="api_rating"),
+    path(DISCUSSIONS, discussions.DiscussionsView.as_view(), name="api_discussions"),
+    path(f"{DISCUSSIONS}/<int:number>", discussions.DiscussionView.as_view(), name="api_discussion"),
+    path(f"{DISCUSSIONS}/<int:number>/comments", discussions.CommentsView.as_view(), name="api_discussion_comments"),
+    path(COMMENT, discussions.CommentView.as_view(), name="api_discussion_comment"),
+    path(f"{COMMENT}/hiding", discussions.CommentHidingView.as_view(), name="api_discussion_comment_hiding"),
     path("adapters/<str:owner>/<str:name>/versions", views.VersionsView.as_view(), name="api_versions"),
     path("adapters/<str:owner>/<str:name>/versions/<int:number>", views.VersionView.as_view(), name="api_version"),
     path(

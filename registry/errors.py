@@ -198,3 +198,30 @@ class RequestRefused(RegistryError):
     code = "request-refused"
     status = 400
     title = "The request for access cannot be changed like that"
+
+
+class DiscussionsOff(RegistryError):
+    code = "discussions-off"
+    status = 403
+    title = "Discussions are switched off for this adapter"
+    remedy = "Its owner has switched them off; what breaks a rule can be reported on its page."
+
+
+class DiscussionRefused(RegistryError):
+    code = "discussion-refused"
+    status = 409
+    title = "The discussion does not take that"
+
+
+class TooManyComments(RegistryError):
+    code = "too-many-comments"
+    status = 429
+    title = "Too many comments in a short time"
+    remedy = "Wait an hour and try again."
+
+
+class CommentNotTaken(RegistryError):
+    code = "comment-not-taken"
+    status = 422
+    title = "The text cannot be taken"
+    remedy = "Shorten it, or write something."

@@ -205,6 +205,11 @@ class EditForm(forms.Form):
     tags = forms.CharField(max_length=500, required=False, help_text="Separated by commas.")
     visibility = forms.ChoiceField(choices=Visibility.choices)
     content_level = forms.ChoiceField(choices=ContentLevel.choices)
+    discussions_on = forms.BooleanField(
+        required=False,
+        label="People may discuss it",
+        help_text="Switched off, nobody opens discussions or comments; maintainers and moderators still read them.",
+    )
 
     def clean_tags(self) -> list[str]:
         return split_words(self.cleaned_data["tags"])

@@ -7,6 +7,7 @@ from registry.views import (
     adapters,
     arrivals,
     browse,
+    discussions,
     gate,
     images,
     may_i,
@@ -16,6 +17,8 @@ from registry.views import (
     upload,
     webhooks,
 )
+
+DISCUSSION = "<str:owner>/<str:name>/discussions/<int:number>"
 
 urlpatterns = [
     path("", browse.home, name="home"),
@@ -49,6 +52,16 @@ urlpatterns = [
     path("<str:owner>/<str:name>/rate", adapters.rate, name="rate"),
     path("<str:owner>/<str:name>/access", access_requests.access_request, name="access_request"),
     path("<str:owner>/<str:name>/access/requests", access_requests.access_requests, name="access_requests"),
+    path("<str:owner>/<str:name>/discussions", discussions.discussions, name="discussions"),
+    path("<str:owner>/<str:name>/discussions/new", discussions.discussion_new, name="discussion_new"),
+    path(DISCUSSION, discussions.discussion, name="discussion"),
+    path(f"{DISCUSSION}/status", discussions.discussion_status, name="discussion_status"),
+    path(f"{DISCUSSION}/title", discussions.discussion_title, name="discussion_title"),
+    path(f"{DISCUSSION}/lock", discussions.discussion_lock, name="discussion_lock"),
+    path(f"{DISCUSSION}/comments/<uuid:public_id>", discussions.comment, name="discussion_comment"),
+    path(f"{DISCUSSION}/comments/<uuid:public_id>/edit", discussions.edit, name="discussion_comment_edit"),
+    path(f"{DISCUSSION}/comments/<uuid:public_id>/hide", discussions.hide, name="discussion_comment_hide"),
+    path(f"{DISCUSSION}/comments/<uuid:public_id>/show", discussions.show, name="discussion_comment_show"),
     path("<str:owner>/<str:name>/edit", adapters.adapter_edit, name="adapter_edit"),
     path("<str:owner>/<str:name>/v/<int:number>", adapters.version, name="version"),
     path("<str:owner>/<str:name>/v/<int:number>/status", adapters.version_status, name="version_status"),

@@ -362,6 +362,7 @@ APPEAL_WINDOW = timedelta(days=env.number("APPEAL_DAYS", 184))  # six months at 
 COUNTER_NOTICE_DAYS = (10, 14)
 REPORTS_PER_ADDRESS = env.number("REPORTS_PER_ADDRESS", 10)  # in an hour
 REPORTS_PER_PERSON = env.number("REPORTS_PER_PERSON", 10)  # in an hour, by account and by e-mail address
+DISCUSSION_ENTRIES_PER_PERSON = env.number("DISCUSSION_ENTRIES_PER_PERSON", 60)  # comments and changes in an hour
 EVIDENCE_MAX_BYTES = env.number("EVIDENCE_MAX_BYTES", 10 * 1024**2)
 EVIDENCE_MAX_FILES = 5  # of one report
 

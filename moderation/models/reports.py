@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts.models import User
 from governance.models import DecisionRecord
 from moderation.models.cases import Case, CaseKind
-from registry.models import Version
+from registry.models import DiscussionComment, Version
 
 
 class Report(models.Model):
@@ -19,6 +19,9 @@ class Report(models.Model):
     case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="reports")
     kind = models.CharField(max_length=12, choices=CaseKind.choices)
     version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="reports")
+    comment = models.ForeignKey(  # what it is about, where that is said in a discussion of the adapter
+        DiscussionComment, null=True, blank=True, on_delete=models.PROTECT, related_name="reports"
+    )
     account = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     contact = models.BinaryField(blank=True)  # sealed JSON: name, email, signature, address, phone; empty: anonymous
     contact_digest = models.CharField(max_length=64, blank=True)  # salted digest of the e-mail address, for look-up

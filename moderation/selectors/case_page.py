@@ -34,7 +34,10 @@ def case_page(*, case: Case, actor: User) -> dict[str, Any]:
             *(_preview(image) for image in version.images.order_by("row", "column")),
         ],
         "evidence": list(case.evidence.all()),
-        "reports": [_report(report) for report in case.reports.all()],
+        "reports": [
+            _report(report)
+            for report in case.reports.select_related("comment__discussion__adapter__owner", "comment__author")
+        ],
         "events": case.events.select_related("actor"),
         "others": other_cases(case),
         "strikes": strikes_in_force(user=version.created_by),

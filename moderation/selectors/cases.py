@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.errors import NotFound, NotPermitted
 from accounts.models import User
-from moderation.models import Case, CaseKind, CaseStatus, EventKind, Macro, Severity
+from moderation.models import Case, CaseKind, CaseStatus, EventKind, Macro, Report, Severity
 from registry.models import Version
 from registry.permissions import AdapterPermission
 from registry.selectors.access import Actor, access_version_by_id
@@ -56,11 +56,12 @@ def case_queue(*, actor: User, query: QueueQuery) -> QuerySet[Case]:
 
 
 def _own(actor: User) -> Q:
-    """What is no question for this moderator: about their own upload, or that of an organisation of theirs."""
+    """What is no question for this moderator: their own upload, that of their organisation, or their comment."""
     adapter = "version__adapter__"
     mine = Q(version__created_by=actor) | Q(**{f"{adapter}created_by": actor}) | Q(**{f"{adapter}owner__user": actor})
     organisations = actor.memberships.values("organisation")
-    return mine | Q(**{f"{adapter}owner__organisation__in": organisations})
+    reports = Report.objects.filter(comment__author=actor).values("case")
+    return mine | Q(**{f"{adapter}owner__organisation__in": organisations}) | Q(pk__in=reports)
 
 
 def queue_counts() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The parts of an export that come from the registry: adapters, uploads, pictures, downloads, ratings."""
+"""The parts of an export that come from the registry: adapters, uploads, pictures, downloads, what people said."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -6,7 +6,17 @@ from typing import Any
 from django.db.models import Manager, Model, Q, QuerySet
 
 from accounts.models import User
-from registry.models import AccessRequest, Adapter, Rating, Receipt, SamplePicture, Upload
+from registry.models import (
+    AccessRequest,
+    Adapter,
+    Discussion,
+    DiscussionComment,
+    DiscussionEvent,
+    Rating,
+    Receipt,
+    SamplePicture,
+    Upload,
+)
 
 Rows = list[dict[str, Any]]
 VERSION = (
@@ -15,6 +25,7 @@ VERSION = (
     "trigger_words strength preview_prompts rights_statement__edition rights_affirmed_at fictional_statement "
     "consent_ids"
 )
+COMMENT = "public_id text created_at edited_at hidden_at hidden_reason"
 
 
 def values(found: QuerySet[Any] | Manager[Any] | Iterable[Model], names: str) -> Rows:
@@ -76,6 +87,18 @@ def access_requests(user: User) -> Rows:
     return values(AccessRequest.objects.filter(user=user), "adapter_id state reason answer asked_at decided_at")
 
 
+def discussions(user: User) -> Rows:
+    """What the person opened, said, and changed; of hidden comments the text too, with the reason that was given."""
+    opened = Discussion.objects.filter(author=user).select_related("adapter__owner").order_by("pk")
+    said = DiscussionComment.objects.filter(author=user).select_related("discussion__adapter__owner").order_by("pk")
+    changed = DiscussionEvent.objects.filter(by=user).select_related("discussion__adapter__owner").order_by("pk")
+    return [
+        *({"opened": str(row), **values([row], "title status created_at closed_at")[0]} for row in opened),
+        *({"comment_in": str(row.discussion), **values([row], COMMENT)[0]} for row in said),
+        *({"changed": str(row.discussion), **values([row], "kind before after at")[0]} for row in changed),
+    ]
+
+
 PARTS_OF_ADAPTERS: dict[str, Callable[[User], Rows]] = {
     "adapters": adapters,
     "uploads": uploads,
@@ -83,4 +106,5 @@ PARTS_OF_ADAPTERS: dict[str, Callable[[User], Rows]] = {
     "downloads": downloads,
     "ratings": ratings,
     "access_requests": access_requests,
+    "discussions": discussions,
 }

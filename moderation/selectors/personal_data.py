@@ -88,7 +88,7 @@ def strikes(user: User) -> Rows:
 
 
 def reports(user: User) -> Rows:
-    return [_report(report) for report in Report.objects.filter(account=user)]
+    return [_report(report) for report in Report.objects.filter(account=user).select_related("comment")]
 
 
 def _report(report: Report) -> dict[str, Any]:
@@ -97,6 +97,7 @@ def _report(report: Report) -> dict[str, Any]:
     return {
         "id": report.public_id,
         "about": str(report.version),
+        "comment": report.comment.public_id if report.comment else None,
         "kind": report.kind,
         "text": report.text,
         "work": report.work,

@@ -70,6 +70,13 @@ def unanswered_recalls(*, actor: User) -> int:
     return notices_of(actor=actor).filter(kind="issued", recall__state="issued", acknowledged_at=None).count()
 
 
+def recall_waits(*, actor: User) -> bool:
+    """Whether a recall in force waits for the word of `actor` or of an organisation of theirs; every page asks."""
+    open_now = RecallNotice.objects.filter(kind="issued", recall__state="issued", acknowledged_at=None)
+    # Two questions, each answered by an index: joined by “or” they would read the whole table.
+    return open_now.filter(user=actor).exists() or open_now.filter(organisation__memberships__user=actor).exists()
+
+
 def recalls_for_moderators() -> QuerySet[Recall]:
     """Every recall with how far it got."""
     issued = Q(notices__kind="issued")

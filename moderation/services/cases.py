@@ -122,10 +122,12 @@ def check_revision(case: Case, revision: int) -> None:
 
 
 def check_disinterested(case: Case, actor: User) -> None:
-    """Raises ConflictOfInterest over one's own upload or report: not even what others wrote is for these eyes."""
+    """Raises ConflictOfInterest over one's own upload, comment or report: not even what others wrote is for them."""
     check_impartial(version=case.version, actor=actor)
     if case.reports.filter(account=actor).exists():
         raise ConflictOfInterest("You sent a report of this case yourself.")
+    if case.reports.filter(comment__author=actor).exists():
+        raise ConflictOfInterest("A comment of yours is reported in this case.")
 
 
 def check_may_decide(case: Case, actor: User) -> None:

@@ -50,6 +50,7 @@ from moderation.services.erased_adapters import (
     files_delete,
     is_evidence,
 )
+from moderation.services.erased_discussions import discussions_finish, discussions_forget
 from moderation.services.erased_names import Renaming, names_redact, receipts_redact, terms_redact
 from moderation.services.likeness import identity_erase
 from moderation.services.optout_rulings import holder_erase
@@ -218,6 +219,10 @@ def _access_requests(erasing: Erasing) -> int:
     return AccessRequest.objects.filter(user=erasing.user).delete()[0]
 
 
+def _discussions(erasing: Erasing) -> int:
+    return discussions_forget(user=erasing.user)
+
+
 DEEDS: dict[str, Callable[[Erasing], int]] = {
     "identities": _identities,
     "opt_outs": _opt_outs,
@@ -226,6 +231,7 @@ DEEDS: dict[str, Callable[[Erasing], int]] = {
     "exports": _exports,
     "facts": _facts,
     "access_requests": _access_requests,
+    "discussions": _discussions,
     "mails": _mails,
     "contacts": _reports,
     "cases_released": _desk,
@@ -324,7 +330,7 @@ def exports_delete(exports: Iterable[DataExport]) -> int:
 
 def erasures_finish() -> int:
     """Come back for what was evidence when the person was erased and is decided now; how many rows were done."""
-    return sum(_finish(record) for record in _unfinished()) + _contacts_finish()
+    return sum(_finish(record) for record in _unfinished()) + _contacts_finish() + discussions_finish()
 
 
 def _unfinished() -> list[ErasureRecord]:

@@ -22,7 +22,7 @@ from moderation.services.history import case_log
 from moderation.services.people import Contact, contact_sealed
 from moderation.services.post import letter_write
 from moderation.throttling import count_or_refuse
-from registry.models import Version
+from registry.models import DiscussionComment, Version
 
 NOBODY = Contact()
 
@@ -34,6 +34,7 @@ class Notice:
     kind: CaseKind
     text: str
     work: str = ""
+    comment: DiscussionComment | None = None  # of the version's adapter, where that is what is reported
     contact: Contact = NOBODY
     sworn: tuple[str, ...] = ()
 
@@ -71,13 +72,14 @@ def report_submit(
 
 @audited()
 def _taken(version: Version, notice: Notice, account: User | None, files: Sequence[Upload]) -> tuple[Report, str]:
-    summary = f"Reported: {NOTICES[notice.kind.value].label}"
+    summary = f"Reported: {NOTICES[notice.kind.value].label}{' (a comment)' if notice.comment else ''}"
     case = case_open(kind=notice.kind, version=version, source=CaseSource.REPORT, summary=summary)
     token = secrets.token_urlsafe(32)
     report = Report(
         case=case,
         kind=notice.kind,
         version=version,
+        comment=notice.comment,
         account=account,
         text=notice.text,
         work=notice.work,

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts.errors import NotFound
+from accounts.errors import DomainError, NotFound
 from accounts.models import User
 from accounts.throttling import client_address
 from moderation.errors import EvidenceRefused
@@ -19,9 +19,10 @@ from moderation.notices import NOTICES
 from moderation.services.appeals import reporter_appeal_submit
 from moderation.services.evidence import Upload
 from moderation.services.reports import Notice, report_by_token, report_retract, report_submit
-from registry.models import Version
+from registry.models import DiscussionComment, Version
 from registry.permissions import AdapterPermission
 from registry.selectors.access import Actor, access_adapter, access_version
+from registry.selectors.discussions import comment_at
 from registry.states import VersionState
 
 
@@ -29,13 +30,13 @@ from registry.states import VersionState
 def report(request: HttpRequest) -> HttpResponse:
     """What is wrong, and with what."""
     at = request.GET.get("at", "").strip()
-    version, problem = None, ""
+    version, comment, problem = None, None, ""
     if at:
         try:
-            version = version_at(request.user, at)
-        except NotFound as error:
+            version, comment = subject_at(request.user, at)
+        except DomainError as error:
             problem = error.detail
-    context = {"at": at, "version": version, "problem": problem, "notices": NOTICES}
+    context = {"at": at, "version": version, "comment": comment, "problem": problem, "notices": NOTICES}
     return render(request, "moderation/reports/report.html", context)
 
 
@@ -44,24 +45,31 @@ def report_kind(request: HttpRequest, kind: str) -> HttpResponse:
     """The notice of one kind."""
     if kind not in NOTICES:
         raise NotFound("There is no such kind of report.")
-    version = version_at(request.user, request.GET.get("at", ""))
+    version, comment = subject_at(request.user, request.GET.get("at", ""))
     account = request.user if isinstance(request.user, User) else None
     initial = {"email": account.email, "name": account.name} if account else {}
     form = ReportForm(request.POST or None, request.FILES or None, kind=kind, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
-            return _submit(request, version, CaseKind(kind), form, account)
+            return _submit(request, version, comment, CaseKind(kind), form)
         except EvidenceRefused as error:
             form.add_error("files", f"{error.detail} {error.remedy}")
-    context = {"form": form, "version": version, "rule": NOTICES[kind], "kind": kind}
+    context = {"form": form, "version": version, "comment": comment, "rule": NOTICES[kind], "kind": kind}
     return render(request, "moderation/reports/notice.html", context)
 
 
 def _submit(
-    request: HttpRequest, version: Version, kind: CaseKind, form: ReportForm, account: User | None
+    request: HttpRequest, version: Version, comment: DiscussionComment | None, kind: CaseKind, form: ReportForm
 ) -> HttpResponse:
-    data = form.cleaned_data
-    notice = Notice(kind=kind, text=data["text"], work=data.get("work", ""), contact=form.contact(), sworn=form.sworn())
+    data, account = form.cleaned_data, request.user if isinstance(request.user, User) else None
+    notice = Notice(
+        kind=kind,
+        text=data["text"],
+        work=data.get("work", ""),
+        comment=comment,
+        contact=form.contact(),
+        sworn=form.sworn(),
+    )
     files = [Upload(file.name, file.read()) for file in data.get("files") or ()]
     _, token = report_submit(
         version=version, notice=notice, address=client_address(request), account=account, files=files
@@ -70,9 +78,19 @@ def _submit(
     return redirect("report_track", token=token)
 
 
-def version_at(actor: Actor, at: str) -> Version:
-    """The version that an address names, whole or as /owner/name; raises NotFound where the actor may not see it."""
+def subject_at(actor: Actor, at: str) -> tuple[Version, DiscussionComment | None]:
+    """The version that an address names, and the comment where it names one of a discussion about its adapter.
+
+    Raises NotFound where the actor may not see it.
+    """
     parts = [part for part in urlsplit(at.replace("\0", "")).path.split("/") if part]
+    if len(parts) == 6 and (parts[2], parts[4]) == ("discussions", "comments"):
+        comment = comment_at(actor=actor, owner=parts[0], name=parts[1], number=parts[3], public_id=parts[5])
+        return _version_at(actor, parts[:2]), comment
+    return _version_at(actor, parts), None
+
+
+def _version_at(actor: Actor, parts: list[str]) -> Version:
     if len(parts) == 4 and parts[2] == "v" and parts[3].isdecimal() and len(parts[3]) < 9:
         return access_version(actor=actor, owner=parts[0], name=parts[1], number=int(parts[3]))
     if len(parts) != 2:

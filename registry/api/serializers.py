@@ -55,6 +55,7 @@ class AdapterSerializer(serializers.ModelSerializer[Adapter]):
             "description",
             "visibility",
             "content_level",
+            "discussions_on",
             "tags",
             "kind",
             "family",
@@ -239,6 +240,7 @@ class AdapterEditSerializer(serializers.Serializer[Any]):
     tags = serializers.ListField(child=serializers.CharField(max_length=40), required=False, max_length=20)
     visibility = serializers.ChoiceField(choices=Visibility.choices, required=False)
     content_level = serializers.ChoiceField(choices=ContentLevel.choices, required=False)
+    discussions_on = serializers.BooleanField(required=False, help_text="Whether people may discuss it on its pages.")
 
 
 class RatingSerializer(serializers.Serializer[Any]):

@@ -4,6 +4,13 @@ from registry.models.access_requests import AccessRequest, RequestState
 from registry.models.adapters import Access, Adapter, Tag
 from registry.models.bases import BaseModel
 from registry.models.delivery import Acceptance, Receipt, StandingPass, TermsText
+from registry.models.discussions import (
+    Discussion,
+    DiscussionComment,
+    DiscussionEvent,
+    DiscussionEventKind,
+    DiscussionStatus,
+)
 from registry.models.images import VersionImage
 from registry.models.imports import ImportedFile
 from registry.models.outbox import OutState, Topic, WebhookAttempt, WebhookDelivery, WebhookEndpoint
@@ -22,6 +29,11 @@ __all__ = [
     "Arrival",
     "BaseModel",
     "Blob",
+    "Discussion",
+    "DiscussionComment",
+    "DiscussionEvent",
+    "DiscussionEventKind",
+    "DiscussionStatus",
     "FormerName",
     "ImportedFile",
     "Lineage",

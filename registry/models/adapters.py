@@ -57,6 +57,7 @@ class Adapter(models.Model):
     visibility = models.CharField(max_length=12, choices=Visibility.choices, default=Visibility.PUBLIC)
     content_level = models.CharField(max_length=10, choices=ContentLevel.choices, default=ContentLevel.GENERAL)
     access = models.CharField(max_length=7, choices=Access.choices, default=Access.TERMS)
+    discussions_on = models.BooleanField(default=True)  # whether people may discuss it on its pages
     tags = models.ManyToManyField(Tag, blank=True, related_name="adapters")
     created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)

@@ -43,6 +43,7 @@ class Topic(models.TextChoices):
     RECALL = "recall", "Recalls of what was downloaded for the organisation"
     VERSION = "version", "Its versions: published, held, refused, withdrawn, taken down"
     RECEIPT = "receipt", "New receipts for what is downloaded on its behalf"
+    DISCUSSION = "discussion", "Discussions of its adapters: opened, commented"
 
 
 def every_topic() -> list[str]:

@@ -8,7 +8,7 @@ from accounts.models import User
 from governance.policy import Outcome, Use, UseRequest, decide
 from governance.rulebook import current_ruleset
 from registry.forms import USE_LABELS, RatingForm
-from registry.models import Adapter, Lineage, Version, VersionFile
+from registry.models import Adapter, DiscussionStatus, Lineage, Version, VersionFile
 from registry.permissions import AdapterPermission as P
 from registry.selectors.access import Actor, adapter_permissions, may_rate
 from registry.selectors.visibility import (
@@ -51,6 +51,7 @@ def _frame(actor: Actor, adapter: Adapter) -> dict[str, Any]:
         "may_contribute": P.CONTRIBUTE in granted,
         "sees_inside": P.READ_UNPUBLISHED in granted,
         "rating_form": _rating_form(actor, adapter),
+        "discussion_count": adapter.discussions.filter(status=DiscussionStatus.OPEN).count(),
     }
 
 

@@ -68,6 +68,7 @@ def adapter_update(
     tags: list[str] | None = None,
     visibility: str | None = None,
     content_level: str | None = None,
+    discussions_on: bool | None = None,
 ) -> Adapter:
     """Change what is given; what is None stays."""
     adapter = Adapter.objects.select_for_update(of=("self",), no_key=True).select_related("owner").get(pk=adapter.pk)
@@ -76,6 +77,7 @@ def adapter_update(
         "description": description,
         "visibility": visibility,
         "content_level": content_level,
+        "discussions_on": discussions_on,
     }
     changes = {name: value for name, value in given.items() if value is not None}
     for name, value in changes.items():

@@ -6,6 +6,7 @@ from registry.errors import PathRefused
 
 MOST_PATH = 500  # characters, as the database has them
 CARD = "README.md"
+IGNORED = ".gitignore"
 WEIGHTS = frozenset({".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".onnx"})
 TEXTS = frozenset({".md", ".txt", ".json", ".yaml", ".yml", ".toml", ".csv"})
 TEXT_NAMES = frozenset({"license", "licence", "notice", "copying", ".gitattributes", ".gitignore"})

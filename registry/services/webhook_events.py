@@ -1,4 +1,4 @@
-"""The registry's own news for webhooks: what becomes of an organisation's versions, and what was downloaded for it."""
+"""The registry's own news for webhooks: an organisation's versions, talk about them, and what was downloaded for it."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
 
-from registry.models import Receipt, Version
+from registry.models import DiscussionComment, Receipt, Version
 from registry.services.webhook_messages import message_queue
 from registry.states import MEANINGS, VersionState
 
@@ -36,6 +36,19 @@ def receipt_news(*, receipt: Receipt) -> None:
             event="receipt.issued",
             at=receipt.issued_at,
             data=lambda: _receipt_data(receipt),
+        )
+
+
+def discussion_news(*, comment: DiscussionComment) -> None:
+    """Tell the organisation that owns an adapter what was opened or said about it; the words are read on the page."""
+    discussion = comment.discussion
+    organisation = discussion.adapter.owner.organisation
+    if organisation is not None:
+        message_queue(
+            organisation=organisation,
+            event="discussion.opened" if comment.position == 1 else "discussion.commented",
+            at=comment.created_at,
+            data=lambda: _discussion_data(comment),
         )
 
 
@@ -69,4 +82,14 @@ def _receipt_data(receipt: Receipt) -> dict[str, Any]:
         "terms_sha256": acceptance.terms_id,
         "recipient": acceptance.user.username,
         "url": settings.PUBLIC_URL + reverse("api_receipt", args=[receipt.pk]),
+    }
+
+
+def _discussion_data(comment: DiscussionComment) -> dict[str, Any]:
+    discussion, adapter = comment.discussion, comment.discussion.adapter
+    return {
+        "adapter": str(adapter),
+        "discussion": discussion.number,
+        "comment": str(comment.public_id),
+        "page": settings.PUBLIC_URL + reverse("discussion", args=[adapter.owner.slug, adapter.name, discussion.number]),
     }

@@ -25,8 +25,14 @@ TAGS = {"p", "em", "strong", "a", "ul", "ol", "li", "code", "pre", "h2", "h3", "
 @register.filter
 def markdown(text: str) -> SafeString:
     """Markdown as HTML; no raw HTML, no pictures from elsewhere, links marked as user content."""
+    return cleaned(_markdown.render(text or ""))
+
+
+@register.filter
+def cleaned(html: str) -> SafeString:
+    """HTML that was rendered before, cleaned as everything is now: what is kept is not trusted either."""
     html = nh3.clean(
-        _markdown.render(text or ""),
+        html,
         tags=TAGS,
         attributes={"a": {"href"}},
         url_schemes={"http", "https", "mailto"},

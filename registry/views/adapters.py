@@ -52,6 +52,7 @@ def adapter_edit(request: HttpRequest, owner: str, name: str) -> HttpResponse:
         "tags": ", ".join(found.tags.values_list("name", flat=True)),
         "visibility": found.visibility,
         "content_level": found.content_level,
+        "discussions_on": found.discussions_on,
     }
     form = EditForm(request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():

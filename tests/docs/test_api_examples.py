@@ -105,6 +105,16 @@ def test_taking_a_file_and_facts(shell: _Shell, bob: User) -> None:
 
 
 @pytest.mark.slow
+def test_discussing(shell: _Shell) -> None:
+    (talk,) = _answers(shell.run("Discussing"))
+    assert (talk["number"], talk["status"]) == (1, "closed")
+    comments = [(said["author"], said["text"]) for said in talk["comments"]]  # type: ignore[union-attr, index, attr-defined]
+    assert comments == [("bob", "The outlines *fade* for me."), ("bob", "Settled: 0.6 and more does it.")]
+    listed = json.loads((shell.folder / "talks.json").read_text())
+    assert [row["title"] for row in listed["items"]] == ["Strength below 0.5"]
+
+
+@pytest.mark.slow
 def test_making_a_version(shell: _Shell) -> None:
     told = shell.run("Making a version")
     assert told.splitlines()[-1].endswith("}scanning")

@@ -44,8 +44,9 @@ def test_pictures_appear_without_reloading(page: Page, site: Site) -> None:
         expect(page.locator("#previews")).to_contain_text("Previews wait for a worker")
         expect(page.locator("#previews img")).to_have_count(0)
 
-    expect(page.locator("#previews .strip")).to_have_count(2, timeout=90_000)
-    expect(page.locator("#previews img")).to_have_count(8, timeout=90_000)
+    expect(page.locator("#previews .strip")).to_have_count(3, timeout=90_000)
+    # Two prompts without it and at three strengths, and two further seeds of the first, each without and with it.
+    expect(page.locator("#previews img")).to_have_count(12, timeout=90_000)
     expect(page.locator("#previews [role=status]")).to_have_count(0, timeout=30_000)
     assert page.evaluate("window.stillTheSamePage")
     last = page.locator("#previews img").last

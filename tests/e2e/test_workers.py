@@ -12,7 +12,7 @@ from tests.e2e.sites import Site, paused, signal_all, until
 from tests.safetensors_bytes import lora_bytes
 
 pytestmark = pytest.mark.slow
-PICTURES = 4
+PICTURES = 12  # of a version that names no prompts: two rows of four, and two further seeds without and with it
 PNG = b"\x89PNG"
 
 

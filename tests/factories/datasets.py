@@ -85,7 +85,7 @@ def make_ready(owner: User | None = None, name: str = "leaves", *, pictures: int
     dataset = make_dataset(owner, name, **changes)
     files: dict[str, bytes | str] = {}
     for seed in range(1, pictures + 1):
-        files[f"{seed:02}.png"] = photo(seed)
+        files[f"{seed:02}.png"] = photo(seed, (192, 144))
         files[f"{seed:02}.txt"] = f"sks, picture {seed} of many shapes"
     bring(dataset, files)
     screen(dataset)

@@ -42,6 +42,10 @@ def by_own_sample(case: Case) -> list[Any]:
     return [*by_number(case), case.sample.pk]
 
 
+def by_comment(case: Case) -> list[Any]:
+    return [*by_number(case), case.comment.public_id]
+
+
 def by_key(case: Case) -> list[Any]:
     return [case.version.pk]
 
@@ -59,6 +63,7 @@ ABSENT: dict[Args, Callable[[Case], list[Any]]] = {
     by_image: lambda case: [ABSENT_ID],
     by_sample: lambda case: [ABSENT_ID],
     by_own_sample: lambda case: [case.space, "nothing-here", 1, ABSENT_ID],
+    by_comment: lambda case: [case.space, "nothing-here", 1, ABSENT_ID],
     by_key: lambda case: [987_654_321],
     by_adapter_key: lambda case: [987_654_321],
 }
@@ -133,6 +138,31 @@ ADDRESSES = [
     _post("review_version", by_key, "review", 302, data={"verdict": "refuse", "public_reasoning": "No."}),
     _post("version_hold", by_key, "review", 302, allows={"published", "in-review", "waiting"}, otherwise=409),
     _page("feed_adapter", by_feed),  # its status is that of a stranger, whoever asks
+    # those of discussions are of `discussion_status`
+    _page("discussions", by_name),
+    _page("discussion_new", by_name, "discuss", guest=SIGN_IN),
+    _page("discussion", by_number),
+    _page("discussion_title", by_number, "steer", guest=SIGN_IN),
+    Address("discussion_comment", "GET", by_comment, "read", 302),
+    _page("discussion_comment_edit", by_comment, "own", guest=SIGN_IN),
+    _page("discussion_comment_hide", by_comment, "hide", guest=SIGN_IN),
+    _post("discussion_new", by_name, "discuss", 302, data={"title": "A title", "text": "Words."}),
+    Address("discussion", "POST", by_number, "discuss", 302, guest=SIGN_IN, data={"text": "Words."}),
+    _post("discussion_status", by_number, "steer", 302, data={"status": "closed"}),
+    _post("discussion_title", by_number, "steer", 302, data={"title": "Another title"}),
+    _post("discussion_lock", by_number, "lock", 302, data={"locked": "yes"}),
+    _post("discussion_comment_edit", by_comment, "own", 302, data={"text": "Other words."}),
+    _post("discussion_comment_hide", by_comment, "hide", 302, data={"reason": "Insults."}),
+    _post("discussion_comment_show", by_comment, "hide", 409),  # it is not hidden
+    _api("api_discussions", by_name, "read"),
+    _api("api_discussions", by_name, "discuss", "POST", 201, data={"title": "A title", "text": "Words."}),
+    _api("api_discussion", by_number, "read"),
+    _api("api_discussion", by_number, "steer", "PATCH", data={"status": "closed"}),
+    _api("api_discussion_comments", by_number, "discuss", "POST", 201, data={"text": "Words."}),
+    _api("api_discussion_comment", by_comment, "read"),
+    _api("api_discussion_comment", by_comment, "own", "PATCH", data={"text": "Other words."}),
+    _api("api_discussion_comment_hiding", by_comment, "hide", "PUT", data={"reason": "Insults."}),
+    _api("api_discussion_comment_hiding", by_comment, "hide", "DELETE", 409),
     _api("api_adapter", by_name, "read"),
     _api("api_versions", by_name, "read"),
     _api("api_version", by_number, "read"),

@@ -45,6 +45,7 @@ def standing(case: Case, role: str) -> str:
 # Who of those that see it may do what; the others get 403.
 MAY = {
     "read": {"face", "contributor", "manager", "moderator"},
+    "say": {"face", "contributor", "manager", "moderator"},
     "inside": {"contributor", "manager", "moderator"},
     "contribute": {"contributor", "manager"},
     "edit": {"manager"},
@@ -74,6 +75,32 @@ def picture_status(case: Case, role: str) -> int:
     if case.situation.startswith("taken-down"):
         return 200 if here == "moderator" else 404
     return 200 if here in {"contributor", "manager", "moderator"} else 404
+
+
+def discussion_status(case: Case, role: str, *, needs: str, guest: int | None, done: int) -> int:
+    """Discussions are read by who sees the adapter. Strangers add to them while something is published.
+
+    The uploader, who opened the discussion, closes it and edits what they wrote; so does nobody else but that
+    managers close and rename as well. Moderators and managers lock, and moderators hide.
+    """
+    if role == "anonymous" and guest is not None:
+        return guest
+    here = standing(case, role)
+    if not here:
+        return 404
+    if needs == "read":
+        return done
+    if needs in {"discuss", "steer"} and here == "face" and case.situation != "published":
+        return 409
+    author = role in {"uploader", "personal-owner"}
+    may = {
+        "discuss": True,
+        "steer": author or here == "manager",
+        "own": author,
+        "lock": here in {"manager", "moderator"},
+        "hide": here == "moderator",
+    }
+    return done if may[needs] else 403
 
 
 ONCE_PUBLISHED = {"published", "withdrawn", "taken-down", "quarantined"}

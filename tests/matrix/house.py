@@ -12,7 +12,17 @@ from django.utils import timezone
 from accounts.models import Namespace, User
 from governance.policy import Use
 from inference.models import Generation, GenerationBatch, Making, MakingJob, PreviewJob
-from registry.models import BaseModel, Receipt, SamplePicture, SampleState, Upload, Version, VersionImage
+from registry.models import (
+    BaseModel,
+    Discussion,
+    DiscussionComment,
+    Receipt,
+    SamplePicture,
+    SampleState,
+    Upload,
+    Version,
+    VersionImage,
+)
 from registry.models.adapters import Visibility
 from registry.services.delivery import gate_accept, gate_ask
 from registry.services.review import version_release
@@ -68,6 +78,7 @@ class Case:
     sample: SamplePicture
     job: PreviewJob
     receipt: Receipt | None
+    comment: DiscussionComment  # the uploader's, which opens discussion 1
 
     def __str__(self) -> str:
         return f"{self.space}/{self.visibility}/{self.situation}"
@@ -159,7 +170,8 @@ def _case(house: House, space: str, visibility: str, situation: str) -> Case:
     seed = 1 + EVERY_CASE.index((space, visibility, situation))  # other tensors for each: none is a copy
     version = _submitted(house, space, visibility, situation, seed)
     receipt = _brought_into(version, situation, house)
-    return Case(space, visibility, situation, version, _picture(version), _sample(version), _job(version), receipt)
+    pictures = _picture(version), _sample(version)
+    return Case(space, visibility, situation, version, *pictures, _job(version), receipt, _comment(version))
 
 
 def _submitted(house: House, space: str, visibility: str, situation: str, seed: int) -> Version:
@@ -216,6 +228,14 @@ def _sample(version: Version) -> SamplePicture:
         version=version, state=SampleState.SHOWN, storage_key=key, sha256="1" * 64, width=64, height=64,
         added_by=version.created_by,
     )  # fmt: skip
+
+
+def _comment(version: Version) -> DiscussionComment:
+    """As it stands where something was published, or was not yet: written down, for its service asks for the state."""
+    talk = Discussion.objects.create(
+        adapter=version.adapter, number=1, title="Words of a title", author=version.created_by, comment_count=1
+    )
+    return talk.comments.create(position=1, author=version.created_by, text="Words of a comment.", html="Words.")
 
 
 def _job(version: Version) -> PreviewJob:

@@ -87,6 +87,7 @@ HUB_OPEN = [
     ("hub_not_offered", "PUT", "/api/models/a/b/nothing", 501, 501),
     ("hub_not_offered", "PATCH", "/api/models/a/b/nothing", 501, 501),
     ("hub_not_offered", "DELETE", "/api/models/a/b/nothing", 501, 501),
+    *(("hub_elsewhere", method, "/api/collections", 501, 501) for method in ("GET", "POST", "PUT", "PATCH", "DELETE")),
 ]
 DATASET = "/api/datasets/{owner}/{name}"
 # Datasets are for the organisation's people; for everybody else they are absent.

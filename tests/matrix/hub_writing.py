@@ -51,10 +51,37 @@ HUB_WRITING = [
     HubAddress("hub_lfs_verify", "POST", f"{LFS}/verify", "contribute", 404, lambda *_: OID),
     HubAddress("hub_delete", "DELETE", "/api/repos/delete", "edit", 200, lambda o, n: {"organization": o, "name": n}),
     HubAddress("hub_move", "POST", "/api/repos/move", "edit", 200, _moving),
-    HubAddress("hub_discussions", "GET", f"{REPO}/discussions", "read", 501),
-    HubAddress("hub_discussions", "POST", f"{REPO}/discussions", "read", 501),
-    HubAddress("hub_discussion", "GET", f"{REPO}/discussions/1", "read", 501),
-    HubAddress("hub_discussion", "POST", f"{REPO}/discussions/1/comment", "read", 501),
+    # Those that write are what a pull request, or a comment that is not there, is told.
+    HubAddress("hub_discussions", "GET", f"{REPO}/discussions", "read", 200),
+    HubAddress("hub_discussions", "POST", f"{REPO}/discussions", "say", 501, lambda *_: {"pullRequest": True}),
+    HubAddress("hub_discussion", "GET", f"{REPO}/discussions/1", "read", 200),
+    HubAddress("hub_discussion_change", "POST", f"{REPO}/discussions/1/merge", "say", 501),
+    HubAddress("hub_discussion_comment", "POST", f"{REPO}/discussions/1/comment/{ABSENT}/edit", "say", 404),
+]
+
+
+DATASET = "/api/datasets/{owner}/{name}"
+DATASET_LFS = "/datasets/{owner}/{name}.git/info/lfs/objects"
+
+
+def _dataset(owner: str, name: str) -> dict[str, Any]:
+    return {"organization": owner, "name": name, "type": "dataset"}
+
+
+# Datasets are written to by the organisation's people; for everybody else they are absent.
+HUB_DATASETS_WRITING = [
+    HubAddress("hub_preupload", "POST", f"{DATASET}/preupload/main", "contribute", 200),
+    HubAddress("hub_commit", "POST", f"{DATASET}/commit/main", "contribute", 400),  # the body is no commit
+    HubAddress("hub_xet_write_token", "GET", f"{DATASET}/xet-write-token/main", "contribute", 200),
+    HubAddress(
+        "hub_lfs_batch_dataset", "POST", f"{DATASET_LFS}/batch", "contribute", 200, lambda *_: {"objects": [OID]}
+    ),
+    HubAddress("hub_lfs_verify_dataset", "POST", f"{DATASET_LFS}/verify", "contribute", 404, lambda *_: OID),
+    HubAddress("hub_branch", "POST", f"{DATASET}/branch/a", "contribute", 501),
+    HubAddress("hub_tag", "POST", f"{DATASET}/tag/main", "contribute", 501, lambda *_: {"tag": "a"}),
+    HubAddress("hub_settings", "PUT", f"{DATASET}/settings", "edit", 200, lambda *_: {"private": True}),
+    HubAddress("hub_delete", "DELETE", "/api/repos/delete", "edit", 200, _dataset),
+    HubAddress("hub_move", "POST", "/api/repos/move", "edit", 501, lambda o, n: {**_moving(o, n), "type": "dataset"}),
 ]
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.matrix.adapter_addresses import ABSENT, ADDRESSES, TOKEN, Address, submission
 from tests.matrix.asking import ask, body_of, without_names
-from tests.matrix.expectations import answer, civitai_status, picture_status, standing
+from tests.matrix.expectations import answer, civitai_status, discussion_status, picture_status, standing
 from tests.matrix.house import HELD_AT_FIRST, Case, House, everybody_in
 
 pytestmark = pytest.mark.django_db
@@ -17,6 +17,8 @@ def _expected(address: Address, case: Case, role: str) -> int:
         return 200 if standing(case, "anonymous") else 404
     if address.name.startswith("civitai_"):
         return civitai_status(address.name, case, role)
+    if "discussion" in address.name:
+        return discussion_status(case, role, needs=address.needs, guest=address.guest, done=address.done)
     if address.name in {"review_version", "version_hold"}:
         return _review_status(address, case, role)
     return answer(

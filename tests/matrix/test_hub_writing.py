@@ -12,9 +12,18 @@ from tests.factories.accounts import make_token
 from tests.matrix.asking import without_names
 from tests.matrix.expectations import answer
 from tests.matrix.house import EVERYBODY, House
-from tests.matrix.hub_writing import HUB_PLAIN, HUB_WRITING, HubAddress, PlainAddress, repository_of
+from tests.matrix.hub_writing import (
+    HUB_DATASETS_WRITING,
+    HUB_PLAIN,
+    HUB_WRITING,
+    HubAddress,
+    PlainAddress,
+    repository_of,
+)
 
 pytestmark = pytest.mark.django_db
+INSIDE = {"member", "uploader", "maintainer", "owner"}  # who reads the organisation's datasets, and adds to them
+MANAGING = INSIDE - {"member"}  # the uploader made it
 
 
 @pytest.fixture
@@ -69,3 +78,21 @@ def test_address_of_no_repository_answers_everybody_alike(
 ) -> None:
     found = {role: _ask(address, tokens[role], "a", "b").status_code for role in EVERYBODY}
     assert found == dict.fromkeys(EVERYBODY, address.others) | {"anonymous": address.guest}
+
+
+@pytest.mark.parametrize("address", HUB_DATASETS_WRITING, ids=str)
+def test_dataset_is_written_by_its_people_and_absent_for_everybody_else(
+    house: House, tokens: dict[str, dict[str, str]], address: HubAddress
+) -> None:
+    wrong = []
+    for role in EVERYBODY:
+        response = _ask(address, tokens[role], "studio", "matrix-set")
+        allowed = MANAGING if address.needs == "edit" else INSIDE
+        wanted = address.done if role in allowed else 403 if role in INSIDE else 401 if role == "anonymous" else 404
+        if response.status_code != wanted:
+            wrong.append(f"{role}: {response.status_code} instead of {wanted} {response.content[:200]!r}")
+        if wanted == 404 and role not in INSIDE:
+            absent = _ask(address, tokens[role], "studio", "nothing-here")
+            if without_names(response, ["studio", "matrix-set"]) != without_names(absent, ["studio", "nothing-here"]):
+                wrong.append(f"{role}: tells more than an absent one")
+    assert wrong == []

@@ -16,7 +16,7 @@ from tests.matrix.dataset_addresses import DATASETS
 from tests.matrix.generation_addresses import GENERATIONS
 from tests.matrix.house import EVERYBODY, House
 from tests.matrix.hub_reading import HUB_READING_KNOWN
-from tests.matrix.hub_writing import HUB_PLAIN, HUB_WRITING
+from tests.matrix.hub_writing import HUB_DATASETS_WRITING, HUB_PLAIN, HUB_WRITING
 from tests.matrix.run_addresses import RUNS
 from tests.matrix.site_addresses import SITE, SiteAddress
 
@@ -68,7 +68,7 @@ def test_every_address_of_the_project_has_its_expectations(house: House) -> None
     known = (
         {(a.name, a.method) for a in ADDRESSES}
         | {(a.name, a.method) for a in [*SITE, *RUNS, *DATASETS, *GENERATIONS]}
-        | {(a.name, a.method) for a in [*HUB_WRITING, *HUB_PLAIN]}
+        | {(a.name, a.method) for a in [*HUB_WRITING, *HUB_DATASETS_WRITING, *HUB_PLAIN]}
         | HUB_READING_KNOWN
         | ELSEWHERE
     )

@@ -74,6 +74,8 @@ def test_export_of_an_account_has_every_part(ada: User) -> None:
         "appeals",
         "cases",
         "datasets",
+        "discussions",
+        "gallery_settings",
         "generations",
         "pictures",
         "ratings",

@@ -46,6 +46,36 @@ def _fresh(version: Version) -> Version:
     return Version.objects.select_related("adapter__owner", "created_by").get(pk=version.pk)
 
 
+def test_holder_is_told_on_every_page_and_at_the_gate_until_they_confirm(client: Client) -> None:
+    version, bob = make_version(declared={"commercial_use": ()}), make_user("bob")
+    link = make_linked(version)
+    make_receipt(version, bob)
+    client.force_login(bob)
+    home, told = reverse("home"), "Something that you downloaded was recalled."
+    assert told not in client.get(home).content.decode()
+    consent_revoke(consent=link.consent)
+    assert told in client.get(home).content.decode()
+    refused = client.get(reverse("gate", args=["ada", "style", 1]))
+    text = refused.content.decode()
+    assert refused.status_code == 410
+    assert "has revoked it" in text
+    assert told in text
+    assert "“My recalls” under your account" in text
+    assert told not in client.get(reverse("my_recalls")).content.decode()
+    assert told not in Client().get(home).content.decode()
+    notice_acknowledge(notice=RecallNotice.objects.get(), actor=bob)
+    assert told not in client.get(home).content.decode()
+
+
+def test_owner_is_told_of_what_their_organisation_holds(client: Client) -> None:
+    version, eve = make_version(declared={"commercial_use": ()}), make_user("eve")
+    link, studio = make_linked(version), make_organisation(eve, "studio", {"member": make_user("mel")})
+    make_receipt(version, User.objects.get(username="mel"), studio)
+    consent_revoke(consent=link.consent)
+    client.force_login(eve)
+    assert "Something that you downloaded was recalled." in client.get(reverse("home")).content.decode()
+
+
 def _lifted(ground: Ground = Ground.LIVE_AGAIN) -> Recall:
     mona = make_user("mona", is_moderator=True)
     return recall_reverse(

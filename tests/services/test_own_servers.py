@@ -61,8 +61,9 @@ def rosa(site: Site) -> Person:
 
 
 def test_upload_is_inspected_and_previewed_through_redis(site: Site, broker: str, rosa: Person) -> None:
-    assert rosa.previewed("rose")["state"] == "done"
-    assert len(rosa.pictures("rose")) == 4
+    job = rosa.previewed("rose")
+    assert job["state"] == "done"
+    assert len(rosa.pictures("rose")) == job["pictures_total"] > 0
     # Redis alone carried the news: the files of the embedded broker were never written.
     assert list((site.folder / "broker" / "messages").iterdir()) == []
     with redis.Redis.from_url(broker) as client:

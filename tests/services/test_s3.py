@@ -62,7 +62,7 @@ def test_previews_render_from_the_bucket_into_it(site: Site, store: tuple[str, A
     job = sam.previewed("sand")
     assert (job["state"], job["problem"]) == ("done", {})
     keys = [key for (key,) in site.rows("SELECT storage_key FROM registry_versionimage")]
-    assert len(keys) == 4
+    assert len(keys) == job["pictures_total"] > 0
     stored = {store[1].Object(key).get()["Body"].read() for key in keys}
     assert stored == set(sam.pictures("sand"))
     assert not (site.folder / "files").exists()
