@@ -124,7 +124,8 @@ def _datasheet(run: TrainingRun) -> str:
         "consents": f"{len(consents)} on record" if consents else "none needed",
         "looked at": "every picture was compared with the opt-out register and protected likenesses, and "
         "machine-readable reservations were honoured",
-        "kept": f"for {settings.DATASET_RETENTION.days} days after the last run, then deleted",
+        "kept": f"for {settings.DATASET_RETENTION.days} days after the last run, longer where its owner asked, "
+        "and then deleted",
         "digest": f"`{snapshot.digest}`",
     }
     table = _rows(rows)

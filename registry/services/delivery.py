@@ -27,6 +27,10 @@ from registry.standing import obstacle_to
 from registry.states import MEANINGS, VersionState
 
 SALT = "registry.delivery"
+HELD_REMEDY = (
+    "A moderator can bring it back. If you downloaded it before, “My recalls” under your account says whether "
+    "you must stop using it."
+)
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,8 @@ def require_available(version: Version) -> None:
     state = VersionState(version.state)
     if state is not VersionState.PUBLISHED:
         why = version.state_detail.get("why") or MEANINGS[state]
-        raise NotAvailable(f"{version} is {state.value}. {why}", state=state.value)
+        remedy = HELD_REMEDY if state is VersionState.QUARANTINED else NotAvailable.remedy
+        raise NotAvailable(f"{version} is {state.value}. {why}", remedy=remedy, state=state.value)
 
 
 def _require_standing(version: Version, use: Use) -> None:

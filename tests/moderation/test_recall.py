@@ -47,7 +47,7 @@ def _fresh(version: Version) -> Version:
 
 
 def test_holder_is_told_on_every_page_and_at_the_gate_until_they_confirm(client: Client) -> None:
-    version, bob = make_version(declared={"commercial_use": ()}), make_user("bob")
+    version, bob = make_version(actor=make_user("ada"), declared={"commercial_use": ()}), make_user("bob")
     link = make_linked(version)
     make_receipt(version, bob)
     client.force_login(bob)
@@ -68,7 +68,7 @@ def test_holder_is_told_on_every_page_and_at_the_gate_until_they_confirm(client:
 
 
 def test_owner_is_told_of_what_their_organisation_holds(client: Client) -> None:
-    version, eve = make_version(declared={"commercial_use": ()}), make_user("eve")
+    version, eve = make_version(actor=make_user("ada"), declared={"commercial_use": ()}), make_user("eve")
     link, studio = make_linked(version), make_organisation(eve, "studio", {"member": make_user("mel")})
     make_receipt(version, User.objects.get(username="mel"), studio)
     consent_revoke(consent=link.consent)

@@ -52,4 +52,6 @@ def _judged(run: TrainingRun, pictures: Sequence[SnapshotItem]) -> Judgement:
             Sample(row.step, row.template, row.seed, row.with_trigger, stack.enter_context(local_copy(row.storage_key)))
             for row in run.samples.all()
         ]
-        return judge(history, samples, [TrainingPicture(item.digest, item.path) for item in pictures])
+        own = [TrainingPicture(item.digest, item.path) for item in pictures]
+        held = run.snapshot.prior > 0 and run.recipe["data"]["prior_weight"] > 0
+        return judge(history, samples, own, class_pictures=held)

@@ -172,3 +172,4 @@ def test_the_card_holds_facts_that_cannot_break_out_of_it() -> None:
     assert body.count("\n# ") == 1
     assert "an \\| archive of two lines" in body
     assert run.snapshot.digest in body
+    assert "longer where its owner asked" in body  # the card outlives the wish, and is not written again

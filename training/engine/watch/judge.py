@@ -14,11 +14,16 @@ from training.engine.watch.rising import rising
 
 
 def judge(
-    history: History, samples: Sequence[Sample], training: Sequence[TrainingPicture] = (), *, trigger: str = ""
+    history: History,
+    samples: Sequence[Sample],
+    training: Sequence[TrainingPicture] = (),
+    *,
+    trigger: str = "",
+    class_pictures: bool = False,
 ) -> Judgement:
     """Warnings and the proposed checkpoint, from everything that is known of a run so far.
 
-    The trigger word tells which samples pair.
+    The trigger word tells which samples pair; whether class pictures are trained on, what to say of a leak.
     May be asked again after every sample: looks of pictures are kept in memory. Raises OSError for a file that is gone.
     """
     gallery = Gallery.of(samples, trigger)
@@ -26,7 +31,7 @@ def judge(
     last = max((step for step, _ in history.losses), default=0)
     warnings = [
         *rising(history),
-        *leaking(changes),
+        *leaking(changes, class_pictures=class_pictures),
         *without_effect(gallery, changes, last),
         *lost(gallery, tuple(training)),
         *copied(samples, training),

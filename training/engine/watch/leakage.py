@@ -9,22 +9,33 @@ SHARE = 0.35  # of the change with the trigger word that may show without it
 EFFECT = 0.08  # units of `Look.manner`; below it an adapter changes nothing that a person would see
 
 
-def leaking(changes: list[Change]) -> list[WatchWarning]:
+UNHELD = (
+    "Nothing in the data set shows it pictures that are not of the concept, so it changes all pictures.",
+    "Add class pictures with captions that lack the trigger word, lower the caption dropout, or take an earlier"
+    " checkpoint.",
+)
+HELD = (
+    "The class pictures have not held it back so far.",
+    "Look at the later samples: class pictures often bring it down as the run goes on. If it stays, add more of them,"
+    " with captions that lack the trigger word, or take a checkpoint that shows less of it.",
+)
+
+
+def leaking(changes: list[Change], *, class_pictures: bool = False) -> list[WatchWarning]:
     """One warning, at the first step where the leak is clearly over the limit."""
     for change in changes:
         if change.pairs and change.effect >= EFFECT and change.leak - change.spread > SHARE:
-            return [_warning(change)]
+            return [_warning(change, *(HELD if class_pictures else UNHELD))]
     return []
 
 
-def _warning(change: Change) -> WatchWarning:
+def _warning(change: Change, why: str, remedy: str) -> WatchWarning:
     return WatchWarning(
         "trigger-leakage",
         change.step,
         f"Samples without the trigger word show {min(change.leak, 1):.0%} of what the adapter does with it.",
-        "Nothing in the data set shows it pictures that are not of the concept, so it changes all pictures.",
-        "Add class pictures with captions that lack the trigger word, lower the caption dropout, or take an earlier"
-        " checkpoint.",
+        why,
+        remedy,
         {"leak": change.leak, "spread": change.spread, "effect": change.effect, "pairs": change.pairs},
     )
 

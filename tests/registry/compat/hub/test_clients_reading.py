@@ -144,10 +144,8 @@ class _CutAnswer(BaseHTTPRequestHandler):
 
 def test_cut_download_goes_on_where_it_was(client: HubClient, hub_site: Site, tmp_path: Path) -> None:
     """The rest arrives by Range; the file has some of the 10 MB pieces in which clients write to the disk."""
-    person, content = (
-        _person(hub_site, client, "cut"),
-        lora_bytes(rank=32_768, seed=list(VERSIONS).index(client.version)),
-    )
+    person = _person(hub_site, client, "cut")
+    content = lora_bytes(rank=32_768, seed=list(VERSIONS).index(client.version))
     person.upload("large", content)
     assert person.inspected("large", seconds=300)["state"] == "published"
     repo, file = f"{person.name}/large", "large.safetensors"
@@ -156,14 +154,17 @@ def test_cut_download_goes_on_where_it_was(client: HubClient, hub_site: Site, tm
         Thread(target=way.serve_forever, daemon=True).start()
         client = client.signed_in(hub_site, tmp_path / "home", person.token, HF_ENDPOINT=way.url)
         command = ("download", repo, file, "--local-dir", str(tmp_path / "here"))
-        if client.hf(*command).returncode != 0:  # the old one gives up, and goes on when it is called again
-            assert client.version == "old"
+        if client.hf(*command).returncode != 0:  # older ones give up, and are called again
+            assert client.version != "newest"
             assert client.hf(*command).returncode == 0
         way.shutdown()
     assert (tmp_path / "here" / file).read_bytes() == content
     first, second = way.ranges
     assert first is None
-    assert int(second.removeprefix("bytes=").removesuffix("-")) > 10_000_000
+    if client.version == "before-xet":  # keeps nothing of what came, and asks for the whole again
+        assert second is None
+    else:
+        assert int(second.removeprefix("bytes=").removesuffix("-")) > 10_000_000
 
 
 def test_owner_lets_people_in_by_the_client(client: HubClient, hub_site: Site, tmp_path: Path) -> None:

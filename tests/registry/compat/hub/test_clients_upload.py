@@ -153,9 +153,15 @@ def test_large_file_costs_the_server_no_memory(writer: tuple[HubClient, str], hu
     worker = hub_site.web_workers()[0]
     idle = memory(worker)
     forget_peak(worker)
-    done = client.hf("upload", f"{name}/large", str(file))
-    assert done.returncode == 0, done.stderr
-    assert f"{name}/large" in done.stdout
+    for number in (1, 2):  # a new file, then the same path with a few other numbers in its midst
+        done = client.hf("upload", f"{name}/large", str(file))
+        assert done.returncode == 0, done.stderr
+        assert f"{name}/large" in done.stdout
+        with file.open("r+b") as stream:
+            sent = hashlib.file_digest(stream, "sha256").hexdigest()
+            stream.seek(LARGE // 2 // 4 * 4)
+            stream.write(struct.pack("<4f", *([0.25 * number] * 4)))
+        assert hub_site.rows(STORED, name, sent) == [(1,)]
     assert peak_memory(worker) - idle < IDLE_MOST
 
 

@@ -57,6 +57,14 @@ def test_leakage_and_no_effect_are_told_by_the_samples(
     assert codes(tmp_path, steps) == expected
 
 
+def test_a_leak_in_spite_of_class_pictures_does_not_say_that_there_are_none(tmp_path: Path) -> None:
+    samples = run(tmp_path, [(100, 0.8, 0.8)])
+    for held, said in ((False, "Nothing in the data set"), (True, "The class pictures have not held it back so far.")):
+        (warning,) = judge(HISTORY, samples, class_pictures=held).warnings
+        assert warning.code == "trigger-leakage"
+        assert warning.why.startswith(said)
+
+
 @given(st.floats(0.3, 1.0), st.floats(0.0, 1.0))
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_measured_leak_grows_with_the_real_one(tmp_path: Path, called: float, share: float) -> None:
