@@ -28,12 +28,18 @@ NO_TRUNCATE = ["governance_decisionrecord", "governance_auditentry"]
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: pytest.FixtureRequest) -> None:
-    """Tests that commit end with TRUNCATE, which the append-only tables forbid: only here is that lifted."""
+    """Tests that commit end with TRUNCATE, which the append-only tables forbid: only here is that lifted.
+
+    The catalogue is there as in every installation; after such a test, the factories bring it again.
+    """
     from django.db import connection
+
+    from tests.factories.registry import catalogue
 
     with django_db_blocker.unblock(), connection.cursor() as cursor:  # type: ignore[attr-defined]
         for table in NO_TRUNCATE:
             cursor.execute(f"DROP TRIGGER IF EXISTS {table}_no_truncate ON {table}")
+        catalogue()
 
 
 @pytest.fixture(autouse=True, scope="session")

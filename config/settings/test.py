@@ -25,3 +25,4 @@ EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 WHITENOISE_AUTOREFRESH = True
 PREVIEW_SEEDS = 0  # fewer pictures to render; tests of the whole set ask for it
 SOURCES_READ = False  # no network beyond loopback; its own tests turn it on
+TRAINING_STREAM_SECONDS = 0  # a stream of events ends when it has told what there is; its own tests give it time
