@@ -215,6 +215,7 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "inspections": {"task": "registry.tasks.sweep_inspections", "schedule": 20.0},
     "uploads": {"task": "registry.tasks.sweep_uploads", "schedule": 600.0},
+    "broker": {"task": "config.tasks.clear_broker", "schedule": 900.0},
     "previews": {"task": "inference.tasks.sweep_previews", "schedule": 20.0},
     "generations": {"task": "inference.tasks.sweep_generations", "schedule": 10.0},
     "generation-retention": {"task": "inference.tasks.forget_generations", "schedule": 3600.0},

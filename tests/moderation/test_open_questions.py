@@ -11,11 +11,12 @@ from governance.models import DecisionRecord
 from governance.policy import Finding, Outcome, UseRequest, decide
 from governance.rulebook import current_ruleset
 from moderation.errors import DecisionRefused
-from moderation.models import Case, CaseKind, Recall, Severity
+from moderation.models import Case, CaseKind, CaseSource, Recall, Severity
 from moderation.selectors.grave import GRAVE_KINDS, grave_questions
 from moderation.selectors.verdicts import Verdict, verdicts_of
-from moderation.services.cases import SEVERITIES
+from moderation.services.cases import SEVERITIES, case_open
 from moderation.services.consent_answers import consent_grant, consent_revoke
+from moderation.services.emergency import emergency_hold
 from moderation.services.recall_lifting import Ground, recall_reverse
 from registry.models import Version
 from registry.services.publication import version_found_later, version_recheck, version_screened
@@ -23,6 +24,7 @@ from registry.services.review import version_release
 from registry.states import NEEDS_FACTS, NEEDS_MAINTAINER, VersionState
 from tests.factories.accounts import make_organisation, make_user
 from tests.factories.consents import make_linked
+from tests.factories.discussions import make_discussion
 from tests.factories.moderation import decide as decide_case
 from tests.factories.moderation import make_case, make_report
 from tests.factories.registry import make_version
@@ -89,6 +91,35 @@ def test_person_decides_the_question_and_then_it_comes_online(held: Version, mo:
     decide_case(report.case, mo, "approve")
     assert _fresh(held).state == VersionState.PUBLISHED
     assert grave_questions(held) == ()
+
+
+def test_grave_words_in_a_discussion_are_no_question_about_the_version_until_it_is_reported_too(held: Version) -> None:
+    comment = make_discussion(held.adapter, held.created_by).comments.get()
+    make_report(held, CaseKind.LIKENESS, comment=comment)
+    assert grave_questions(held) == ()
+    make_report(held, CaseKind.LIKENESS)  # adds to the same case
+    assert grave_questions(held) == ("likeness",)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_question_of_the_checks_stands_beside_a_reported_comment(held: Version, first: bool) -> None:
+    comment = make_discussion(held.adapter, held.created_by).comments.get()
+    if not first:
+        make_report(held, CaseKind.LIKENESS, comment=comment)
+    found = {"source": CaseSource.SCREENING, "summary": "Found.", "details": {"codes": ["x"]}}
+    case_open(kind=CaseKind.LIKENESS, version=held, **found)
+    if first:
+        make_report(held, CaseKind.LIKENESS, comment=comment)
+    assert grave_questions(held) == ("likeness",)
+
+
+def test_hold_of_a_moderator_in_the_case_of_a_comment_is_a_question_about_the_version(ada: User, mo: User) -> None:
+    version = make_version(actor=ada)
+    comment = make_discussion(version.adapter, make_user("bob")).comments.get()
+    make_report(version, CaseKind.LIKENESS, comment=comment)
+    assert grave_questions(version) == ()
+    emergency_hold(version=version, actor=mo)
+    assert grave_questions(version) == ("likeness",)
 
 
 def test_of_two_reports_one_is_dismissed_before_the_other_publishes_it(held: Version, mo: User) -> None:
