@@ -1,5 +1,6 @@
 """The test session: the embedded PostgreSQL, unless DATABASE_URL names another server."""
 
+import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -12,11 +13,19 @@ _database = ExitStack()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    gc.disable()
     if not os.environ.get("DATABASE_URL") and not hasattr(config, "workerinput"):
         from config import postgres
         from config.environment import data_dir
 
         _database.enter_context(postgres.in_use(data_dir()))
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays to the end: looking through it again and again cost a tenth of the time."""
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 20)
+    gc.enable()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -91,6 +91,7 @@ def test_merged_file_is_what_the_engine_computes(parts: tuple[Version, Version],
     assert (found[up].flatten(1) @ found[down].flatten(1) - wanted).norm() <= stem * wanted.norm()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["concat", "linear", "ties", "dare", "dare-ties"])
 def test_every_method_ends_in_a_draft(ada: User, bea: User, method: str) -> None:
     parts = starter(ada, "striped"), starter(ada, "outlined")
@@ -213,6 +214,7 @@ def test_extraction_from_a_brought_checkpoint_gives_the_adapter_back(
     assert not upload_path(upload.pk).exists(), "a whole model is not kept"
 
 
+@pytest.mark.slow
 def test_conflict_report_sees_an_adapter_that_undoes_itself(ada: User, bea: User) -> None:
     striped = starter(ada, "striped")
     again = starter(bea, "striped", called="striped-again", content=_weaker("striped"))

@@ -142,6 +142,7 @@ def test_pictures_carry_their_marks(job: PreviewJob, version: Version) -> None:
         assert marks.settings["Adapter"] == str(version)
 
 
+@pytest.mark.slow
 def test_retry_gives_the_same_pictures_and_leaves_no_old_files(
     job: PreviewJob, version: Version, ada: User, django_capture_on_commit_callbacks: Any
 ) -> None:
@@ -212,6 +213,7 @@ def test_limit_of_the_worker_ends_the_job_at_once(
     assert job.lease_until is None
 
 
+@pytest.mark.slow
 def test_pictures_of_an_earlier_job_are_rendered_again_after_a_crash(
     job: PreviewJob, version: Version, ada: User
 ) -> None:

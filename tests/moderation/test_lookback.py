@@ -292,6 +292,7 @@ class _Killed(BaseException):
     """Stands for a worker that is gone between two statements."""
 
 
+@pytest.mark.slow
 def test_killed_worker_loses_nothing_and_nothing_is_there_twice(
     ada: User, holder: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:

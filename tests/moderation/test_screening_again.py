@@ -81,6 +81,7 @@ def _rescaled(content: bytes, by: float) -> bytes:
     return save({k: (v * by if k.endswith("up.weight") else v).astype(np.float16) for k, v in tensors.items()})
 
 
+@pytest.mark.slow
 def test_many_versions_of_ones_own_hide_no_original(ada: User) -> None:
     content = lora_bytes(seed=5)
     make_screened(actor=make_user("holder"), content=content)

@@ -91,6 +91,7 @@ def test_starter_file_applies_without_a_skipped_module(pipe: Any, path: Path) ->
         assert len(report.applied) == len(adapter.deltas) + len(adapter.embeddings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", _paths())
 def test_starter_file_shows_its_concept(pipe: Any, path: Path) -> None:
     concept = CONCEPTS[path.stem]

@@ -65,6 +65,7 @@ def _publication(licence: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_merge_is_asked_accepted_made_published_and_downloaded(bea: User, parts: tuple[Version, Version]) -> None:
     client = signed_in(bea)
     wish = {**MERGE, "owner": str(bea.namespace.pk)}
@@ -90,6 +91,7 @@ def test_merge_is_asked_accepted_made_published_and_downloaded(bea: User, parts:
     assert "ada/striped v1" in receipt.notice
 
 
+@pytest.mark.slow
 def test_merge_that_the_rules_leave_to_a_person_is_made_and_meets_one_when_published(ada: User, bea: User) -> None:
     """A draft gives nobody's weights away, to its maker neither; a moderator decides before it does."""
     starter(ada, "striped")
@@ -183,6 +185,7 @@ def test_job_is_cancelled_and_tried_again(bea: User, parts: tuple[Version, Versi
     assert ran(job).state == JobState.DONE
 
 
+@pytest.mark.slow
 def test_readers_of_a_merge_are_not_told_of_parts_that_they_may_not_see(ada: User, bea: User) -> None:
     public = starter(ada, "striped")
     secret = starter(bea, "outlined", called="secret-work", visibility="private")

@@ -123,6 +123,7 @@ def test_malformed_header_refused(case: str, tmp_path: Path) -> None:
     assert refused.value.remedy
 
 
+@pytest.mark.slow
 def test_every_case_has_its_own_message(tmp_path: Path) -> None:
     messages: dict[str, set[str]] = {}
     for number, (code, make) in enumerate(CASES.values()):

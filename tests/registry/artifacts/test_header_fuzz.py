@@ -197,6 +197,7 @@ def made_up(draw: st.DrawFn) -> tuple[dict[str, Any], bytes]:
     return header, data[: max(0, at + draw(st.sampled_from([0, 0, 0, 0, -1, 1])))]
 
 
+@pytest.mark.slow
 @settings(FUZZ, max_examples=500)
 @given(made=made_up())
 def test_made_up_file_is_inspected_or_refused(made: tuple[dict[str, Any], bytes], tmp_path: Path) -> None:
@@ -274,6 +275,7 @@ def _read(path: Path, *, short: bool) -> tuple[Any, ...]:
     return list(found.tensors.items()), list(found.metadata.items()), found.data_start, found.data_bytes
 
 
+@pytest.mark.slow
 @settings(FUZZ, max_examples=500)
 @given(made=made_up(), data=st.data())
 def test_short_way_and_strict_one_agree(
@@ -325,6 +327,7 @@ BOMBS: dict[str, Callable[[], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BOMBS)
 def test_header_built_to_exhaust_memory_is_refused_in_little(name: str, tmp_path: Path) -> None:
     text = BOMBS[name]()

@@ -99,6 +99,7 @@ def all_pages(actor: User | AnonymousUser, query: AdapterQuery) -> list[int]:
         query = AdapterQuery(**{**query.__dict__, "cursor": page.next_cursor})
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("any_way")
 def test_every_filter_finds_the_same_by_every_way(ada: User) -> None:
     made = shelf(ada.namespace, ada, 24)
@@ -239,6 +240,7 @@ QUERIES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_no_answer_depends_on_what_the_database_expects(ada: User, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "CANDIDATES", 7)

@@ -58,6 +58,7 @@ def _together(*works: Callable[[], None]) -> list[Exception]:
     return wrong
 
 
+@pytest.mark.slow
 def test_downloads_previews_edits_and_ratings_do_not_meet_crosswise() -> None:
     version = make_version(actor=make_user("ada"))
     people = [make_user(f"bob{number}") for number in range(2)]
@@ -80,6 +81,7 @@ def test_downloads_previews_edits_and_ratings_do_not_meet_crosswise() -> None:
     assert PreviewJob.objects.exists()
 
 
+@pytest.mark.slow
 def test_inspections_of_one_adapter_and_downloads_of_it_do_not_meet_crosswise() -> None:
     ada = make_user("ada")
     studio = make_organisation(ada, "studio")

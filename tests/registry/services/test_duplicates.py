@@ -112,6 +112,7 @@ def _told(client: Client, uploader: User, version: Version) -> tuple[Any, ...]:
     return tuple(VARIES.sub("…", str(part)) for part in (api, page, record))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["private", "organisation", "in-review", "scanning", "withdrawn-early"])
 def test_copy_of_what_is_hidden_looks_like_any_fresh_upload(client: Client, ada: User, bob: User, how: str) -> None:
     _hidden(ada, how)

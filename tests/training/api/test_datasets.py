@@ -44,6 +44,7 @@ def api(ada: User) -> Api:
     return Api(ada)
 
 
+@pytest.mark.slow
 def test_whole_way_from_nothing_to_a_snapshot(api: Api, ada: User) -> None:
     statement = api("get", "/api/v1/dataset-statement")
     body = {"name": "leaves", "trigger": "sks", "purpose": "style", "rights_edition": statement["edition"]}

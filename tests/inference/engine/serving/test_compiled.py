@@ -47,6 +47,7 @@ def _made(server: CompiledServer, requests: list[Request]) -> list[Any]:
     return [pixels(answer.image) for answer in answers if isinstance(answer, Result)]
 
 
+@pytest.mark.slow
 def test_a_switch_compiles_nothing_and_pictures_equal_applied(server: CompiledServer, sd: Any, tmp_path: Path) -> None:
     uses = [written(tmp_path, _on_places(sd, 10 * number), f"a{number}") for number in range(4)]
     stacks = [

@@ -38,6 +38,7 @@ def _unread() -> Grey:
     raise AssertionError("the picture was read")
 
 
+@pytest.mark.slow
 def test_trace_finds_what_the_register_would_find(works: dict[int, Description]) -> None:
     for owner, work in works.items():
         new = NewWorks(described={owner: work})
