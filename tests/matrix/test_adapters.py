@@ -44,7 +44,7 @@ def test_address_of_an_adapter_answers_everybody_as_expected(house: House, addre
     assert _wrong(house, house.cases, address) == []
 
 
-@pytest.mark.slow
+@pytest.mark.wide
 @pytest.mark.parametrize("address", ADDRESSES, ids=str)
 def test_address_answers_in_every_further_situation(house: House, further_cases: list[Case], address: Address) -> None:
     assert _wrong(house, further_cases, address) == []

@@ -62,7 +62,7 @@ def test_repository_answers_everybody_as_expected(
     assert wrong == []
 
 
-@pytest.mark.slow
+@pytest.mark.wide
 @pytest.mark.parametrize("address", HUB_READING, ids=str)
 def test_repository_answers_in_every_further_situation(
     house: House, further_cases: list[Case], tokens: dict[str, dict[str, str]], address: HubReading

@@ -53,7 +53,7 @@ def test_repository_is_written_by_who_may_and_absent_for_who_may_not_know_of_it(
     assert [found for case, role in walked if (found := _wrong(address, case, role, tokens[role]))] == []
 
 
-@pytest.mark.slow
+@pytest.mark.wide
 @pytest.mark.parametrize("address", HUB_WRITING, ids=str)
 def test_repository_is_written_or_absent_in_every_further_situation(
     house: House, further_cases: list[Case], tokens: dict[str, dict[str, str]], address: HubAddress
