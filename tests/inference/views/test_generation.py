@@ -70,6 +70,17 @@ def test_request_goes_to_its_own_page(client: Client, ada: User) -> None:
     assert 'hx-trigger="every 1s"' in page
 
 
+def test_what_was_made_lately_is_listed_without_the_one_that_is_shown(client: Client, ada: User) -> None:
+    """Its tile would stand at "queued" while the result beside it is done."""
+    _style(ada)
+    for prompt in ("a circle <lora:style:1>", "a square <lora:style:1>"):
+        client.post("/try", {**FORM, "prompt": prompt})
+    circle, square = Generation.objects.order_by("created_at")
+    listed = client.get(f"/try/{square.pk}").context["recent"]
+    assert [row["generation"] for row in listed] == [circle]
+    assert [row["generation"] for row in client.get("/try").context["recent"]] == [square, circle]
+
+
 def test_check_shows_adapters_words_and_what_is_wrong(client: Client, ada: User) -> None:
     _style(ada)
     prompt = "a <lora:ada/style:0.5> <lora:ada/none:1> <lora:x y>"
