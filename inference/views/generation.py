@@ -105,9 +105,10 @@ def _uuid(text: str | None) -> uuid.UUID | None:
 
 def _page(request: HttpRequest, form: GenerationForm, base: BaseModel, **more: Any) -> HttpResponse:
     actor, status = cast(User, request.user), more.pop("status", 200)
-    shown = more["generation"].pk if "generation" in more else None  # stands beside it, and moves on by itself
-    recent = list(history_of(actor).exclude(pk=shown)[:RECENT])
-    context = {"form": form, "base": base, "recent": [_row(one) for one in recent], **_kept(), **more}
+    recent = history_of(actor)
+    if "generation" in more:  # it stands beside them, and moves on by itself
+        recent = recent.exclude(pk=more["generation"].pk)
+    context = {"form": form, "base": base, "recent": [_row(one) for one in recent[:RECENT]], **_kept(), **more}
     return render(request, "inference/generation/page.html", context, status=status)
 
 
