@@ -72,11 +72,13 @@ def _version(actor: User, mention: Mention) -> Version:
 def _with_owner(actor: User, mention: Mention) -> Mention:
     """A name alone means the actor's own adapter of that name, or the only one that there is."""
     found = adapters_visible_to(actor).filter(name=mention.name.lower()).select_related("owner")
-    owners = sorted(found.values_list("owner__slug", flat=True)[: SEVERAL + 1])
-    own = [slug for slug in owners if slug == actor.username.lower()]
-    if len(owners) != 1 and not own:
+    own = actor.username.lower()
+    if found.filter(owner__slug=own).exists():
+        return replace(mention, owner=own)
+    owners = list(found.order_by("owner__slug").values_list("owner__slug", flat=True)[: SEVERAL + 1])
+    if len(owners) != 1:
         raise _unclear(mention, owners)
-    return replace(mention, owner=(own or owners)[0])
+    return replace(mention, owner=owners[0])
 
 
 def _unclear(mention: Mention, owners: list[str]) -> NotFound:

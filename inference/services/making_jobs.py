@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from accounts.errors import DomainError
@@ -16,7 +16,7 @@ from governance.policy import Outcome, Use, UseRequest, decide
 from governance.rulebook import current_ruleset
 from governance.services import audit_append, audited
 from inference.errors import JobConflict
-from inference.models import FileForm, Making, MakingJob
+from inference.models import FileForm, Making, MakingJob, MakingPart
 from inference.services.making_plans import check_waiting
 from inference.signals import making_queued
 from inference.states import UNFINISHED, JobState
@@ -26,6 +26,7 @@ from registry.services.delivery import require_available, require_still_allowed
 from registry.services.policy import use_request
 from registry.services.uploads import upload_delete
 from registry.standing import obstacle_to
+from registry.states import VersionState
 
 MAX_ATTEMPTS = 3
 SWEEP = 20
@@ -184,11 +185,12 @@ def makings_due(*, now: datetime | None = None) -> list[str]:
 
 
 def made_files_forget(*, now: datetime | None = None) -> int:
-    """Remove files whose days are over, or whose versions are not published any more; how many that were."""
+    """Remove files whose days are over, or of whose parts one is not published any more; how many that were."""
     now = now or timezone.now()
     kept = MakingJob.objects.filter(kind__in=FILES, state=JobState.DONE).exclude(storage_key="")
-    gone = Q(finished_at__lt=now - settings.MADE_FILES_LIFETIME) | ~Q(parts__version__state="published")
-    forgotten = list(kept.filter(gone).distinct())
+    withdrawn = MakingPart.objects.filter(job=OuterRef("pk")).exclude(version__state=VersionState.PUBLISHED)
+    gone = Q(finished_at__lt=now - settings.MADE_FILES_LIFETIME) | Exists(withdrawn)
+    forgotten = list(kept.filter(gone))
     for job in forgotten:
         with transaction.atomic():
             FileForm.objects.filter(job=job).delete()

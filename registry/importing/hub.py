@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import httpx2
 from huggingface_hub import HfApi
@@ -33,9 +33,18 @@ class Hub:
         return HfApi(endpoint=self.endpoint, token=self.token or False)
 
     def items(self, *, repositories: Sequence[str] = (), author: str = "", every_file: bool = False) -> Iterator[Item]:
-        """The adapters of these repositories, or of all that `author` has there; raises SourceUnreadable."""
-        for repository in repositories or self._of(author):
-            yield from self._items(repository, every_file)
+        """The adapters of these repositories, or of all that `author` has there; raises SourceUnreadable.
+
+        One of several that cannot be read stands for itself, as an item that says so when it is brought in.
+        """
+        wanted = list(repositories) or self._of(author)
+        for repository in wanted:
+            try:
+                yield from list(self._items(repository, every_file))
+            except SourceUnreadable as error:
+                if len(wanted) == 1:
+                    raise
+                yield _unreadable(repository, error)
 
     def _of(self, author: str) -> list[str]:
         return _asked(f"the list of {author}", lambda: [one.id for one in self.api.list_models(author=author)])
@@ -73,6 +82,14 @@ class Hub:
     def _fetch(self, repository: str, revision: str, path: str) -> Path:
         download = partial(self.api.hf_hub_download, repository, path, revision=revision, cache_dir=self.cache)
         return Path(_asked(f"{repository}/{path}", download))
+
+
+def _unreadable(repository: str, error: SourceUnreadable) -> Item:
+    def said() -> NoReturn:
+        raise error
+
+    name = repository.rsplit("/", 1)[-1]
+    return Item(key=repository, name=name_from(name), filename=name, digest=said, fetch=said, card=Card({}, ""))
 
 
 def _digest_of(lfs: Any, fetch: Callable[[], Path]) -> Callable[[], str]:

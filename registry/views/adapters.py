@@ -11,6 +11,7 @@ from registry.forms import EditForm, RatingForm, ReasonForm
 from registry.permissions import AdapterPermission
 from registry.selectors.access import access_adapter, access_version
 from registry.selectors.pages import adapter_page, version_page
+from registry.selectors.visibility import versions_readable_by
 from registry.services.adapters import adapter_update
 from registry.services.publication import version_recheck
 from registry.services.ratings import adapter_rate
@@ -29,6 +30,16 @@ def adapter(request: HttpRequest, owner: str, name: str) -> HttpResponse:
 def version(request: HttpRequest, owner: str, name: str, number: int) -> HttpResponse:
     found = access_version(actor=request.user, owner=owner, name=name, number=number)
     return render(request, "registry/adapter.html", version_page(actor=request.user, version=found))
+
+
+@require_safe
+def revision(request: HttpRequest, owner: str, name: str, revision: str, path: str = "") -> HttpResponse:
+    """Where the Hub's clients send people behind an upload: to the version of that revision, else to the adapter."""
+    found = access_adapter(actor=request.user, owner=owner, name=name, permission=AdapterPermission.READ)
+    own = versions_readable_by(request.user).filter(adapter=found, revision__sha=revision)
+    number = own.order_by("-number").values_list("number", flat=True).first()
+    place = (found.owner.slug, found.name)
+    return redirect("adapter", *place) if number is None else redirect("version", *place, number)
 
 
 @require_safe

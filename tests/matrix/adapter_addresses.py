@@ -22,6 +22,14 @@ def by_feed(case: Case) -> list[Any]:
     return [*by_name(case), "atom"]
 
 
+def by_revision(case: Case) -> list[Any]:
+    return [*by_name(case), "main"]
+
+
+def by_path(case: Case) -> list[Any]:
+    return [*by_revision(case), "style.safetensors"]
+
+
 def by_number(case: Case) -> list[Any]:
     return [*by_name(case), 1]
 
@@ -58,6 +66,8 @@ def by_adapter_key(case: Case) -> list[Any]:
 ABSENT: dict[Args, Callable[[Case], list[Any]]] = {
     by_name: lambda case: [case.space, "nothing-here"],
     by_feed: lambda case: [case.space, "nothing-here", "atom"],
+    by_revision: lambda case: [case.space, "nothing-here", "main"],
+    by_path: lambda case: [case.space, "nothing-here", "main", "style.safetensors"],
     by_number: lambda case: [case.space, "nothing-here", 1],
     by_job: lambda case: [ABSENT_ID],
     by_image: lambda case: [ABSENT_ID],
@@ -107,6 +117,8 @@ EDIT = {"title": "Changed", "visibility": "private", "content_level": "general"}
 
 ADDRESSES = [
     _page("adapter", by_name),
+    *(Address(f"revision_{kind}", "GET", by_revision, "read", 302) for kind in ("commit", "tree")),
+    Address("revision_blob", "GET", by_path, "read", 302),
     _page("version", by_number),
     _page("version_status", by_number),
     _page("previews", by_number),

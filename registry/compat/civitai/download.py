@@ -9,10 +9,11 @@ from accounts.authentication import acting_user
 from accounts.errors import NotFound
 from accounts.models import ApiToken
 from accounts.scopes import Scope
+from governance.errors import GovernanceRefused
 from registry.compat.civitai import params as p
 from registry.compat.civitai.access import CivitaiView, root_of
 from registry.compat.civitai.errors import BadRequest
-from registry.errors import AcceptanceNeeded
+from registry.errors import AcceptanceNeeded, AccessNotGranted
 from registry.models import Version
 from registry.selectors.visibility import Actor, versions_readable_by
 from registry.services.delivery import link_token
@@ -35,8 +36,9 @@ class DownloadView(CivitaiView):
         token = request.auth if isinstance(request.auth, ApiToken) else None
         try:
             receipt = receipt_for(actor=acting_user(request), version=version, token=token)
-        except AcceptanceNeeded as needed:
-            needed.data["url"] = page
+        except (AcceptanceNeeded, AccessNotGranted, GovernanceRefused) as refusal:
+            own = refusal.data.get("url")  # where one asks for access; else the terms and the reasons
+            refusal.data["url"] = root_of(request) + own if own else page
             raise
         response = HttpResponseRedirect(root_of(request) + reverse("delivery", args=[link_token(receipt=receipt)]))
         response["Cache-Control"] = "no-store"

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, Sum
 
 from registry.compat.civitai.flags import NOTHING, flags_of
 from registry.compat.civitai.pictures import Picture, picture_json, pictures_of
 from registry.compat.civitai.words import NSFW_LEVELS, air_of, base_model_name, is_nsfw, type_of
-from registry.models import Adapter, Rating, Receipt, Version, VersionFile
+from registry.models import Adapter, Discussion, Rating, Receipt, Version, VersionFile
 from registry.models.adapters import Visibility
 from registry.selectors.visibility import Actor, versions_readable_by
 from registry.states import TOMBSTONES, VersionState
@@ -30,6 +30,7 @@ class Shelf:
     pictures: dict[int, list[Picture]] = field(default_factory=lambda: defaultdict(list))
     downloads: dict[int, int] = field(default_factory=dict)
     thumbs: dict[int, tuple[int, int]] = field(default_factory=dict)
+    comments: dict[int, int] = field(default_factory=dict)
 
 
 def shelf(*, actor: Actor, adapters: Sequence[Adapter], root: str) -> Shelf:
@@ -49,6 +50,9 @@ def shelf(*, actor: Actor, adapters: Sequence[Adapter], root: str) -> Shelf:
     found.downloads = dict(receipts.annotate(n=Count("pk")))
     thumbs = Rating.objects.filter(adapter__in=adapters).values_list("adapter")
     up, down = Count("pk", filter=Q(stars__gte=LIKED)), Count("pk", filter=Q(stars__lte=DISLIKED))
+    found.comments = dict(
+        Discussion.objects.filter(adapter__in=adapters).values_list("adapter").annotate(n=Sum("comment_count"))
+    )
     found.thumbs = {pk: (likes, dislikes) for pk, likes, dislikes in thumbs.annotate(up=up, down=down)}
     return found
 
@@ -73,7 +77,7 @@ def model_json(adapter: Adapter, found: Shelf, *, primary_only: bool = False) ->
             "downloadCount": adapter.download_count,
             "thumbsUpCount": up,
             "thumbsDownCount": down,
-            "commentCount": 0,
+            "commentCount": 0 if mode else found.comments.get(adapter.pk, 0),
             "ratingCount": adapter.rating_count,
             "rating": round(adapter.mean_stars or 0, 2),
         },

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 
 from accounts.errors import NotFound
 from accounts.scopes import Scope
+from governance.errors import GovernanceRefused
 from registry.compat.hub import listing
 from registry.compat.hub.access import acting_user, require_scope
 from registry.compat.hub.cards import card_data_of, card_facts, card_generate, pipeline_of, tags_of
@@ -158,7 +159,7 @@ class AdapterRepository(Repository):
                 require_passable(actor=actor, version=version, token=token)
                 return
             receipt_deliver(receipt=receipt_for(actor=actor, version=version, token=token))
-        except (AcceptanceNeeded, AccessNotGranted) as needed:
+        except (AcceptanceNeeded, AccessNotGranted, GovernanceRefused) as needed:
             url = str(needed.data.get("url") or gate_path(version))
             needed.data["url"] = settings.PUBLIC_URL + url
             needed.remedy = f"{needed.remedy} {needed.data['url']}"

@@ -79,6 +79,14 @@ def test_name_alone_is_ones_own_or_the_only_one(ada: User) -> None:
     assert "ada/style, bert/style" in caught.value.remedy
 
 
+def test_name_alone_is_ones_own_however_many_others_have_it(ada: User) -> None:
+    for number, name in enumerate(("a1", "a2", "a3", "a4", "a5", "a6", "a7")):
+        _version(make_user(name), seed=10 + number)
+    zoe = make_user("zoe")
+    mine = _version(zoe, seed=30)
+    assert generation_ask(actor=zoe, spec=spec("x <lora:style>")).adapters.get().version == mine
+
+
 @pytest.mark.parametrize("address", ["ada/style", "ada/style/v/1", "ada/nothing", "style"])
 def test_adapter_that_may_not_be_seen_is_as_absent(ada: User, address: str) -> None:
     _version(ada, visibility=Visibility.PRIVATE)

@@ -281,6 +281,23 @@ def test_made_files_go_with_their_days_and_with_their_version(
     assert again.job.state == JobState.QUEUED
 
 
+def test_file_made_of_several_goes_with_any_one_of_them(bea: User, parts: tuple[Version, Version]) -> None:
+    from django.core.files.storage import default_storage
+
+    from inference.services.making_jobs import made_files_forget
+
+    form = form_request(receipt=receipt_of(bea, parts[1]), actor=bea, options={"dtype": "bfloat16"})
+    store_bytes(content=b"made", key="made/y.safetensors")
+    MakingJob.objects.filter(pk=form.job_id).update(
+        state=JobState.DONE, storage_key="made/y.safetensors", finished_at=form.job.created_at
+    )
+    form.job.parts.create(version=parts[0], position=form.job.parts.count(), weight=1)
+    assert made_files_forget() == 0
+    Version.objects.filter(pk=parts[0].pk).update(state="withdrawn")
+    assert made_files_forget() == 1
+    assert not default_storage.exists("made/y.safetensors")
+
+
 def test_permissions_cannot_be_wider_than_those_of_the_parts(ada: User, bea: User) -> None:
     first = starter(ada, "striped", commercial_use=("image",), credit_required=True)
     second = starter(ada, "outlined")

@@ -98,6 +98,18 @@ def test_what_the_gate_refuses_is_in_the_report(
     assert not Version.objects.filter(adapter__owner__user=ben).exists()
 
 
+def test_one_repository_that_cannot_be_read_keeps_no_other_away_and_stands_in_the_report(
+    endpoint: str, ben: User, tmp_path: Path
+) -> None:
+    with pytest.raises(CommandError, match="1 of 3 files were not brought in"):
+        bring(endpoint, tmp_path, repo=["rosa/dots", "rosa/nothing", "rosa/stripes"])
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["counts"] == {"draft": 2, "unreadable": 1}
+    [line] = [line for line in report["files"] if line["outcome"] == "unreadable"]
+    assert line["key"] == "rosa/nothing"
+    assert "rosa/nothing could not be read" in line["reasons"][0]
+
+
 def test_repository_or_endpoint_that_is_not_there_is_said(endpoint: str, ben: User, tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="rosa/nothing could not be read"):
         bring(endpoint, tmp_path, repo=["rosa/nothing"])

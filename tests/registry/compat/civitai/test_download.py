@@ -96,6 +96,7 @@ def test_standing_use_that_the_rules_refuse_is_refused_with_reasons(
     response = download(bound, token[1])
     assert response.status_code == 403
     assert response.json()["decision"]["outcome"] == "deny"
+    assert response.json()["url"] == "http://testserver/rosa/bound/v/1/download"
     assert DecisionRecord.objects.filter(actor=sam, outcome="deny").count() == 1
     assert Receipt.objects.count() == 0
 

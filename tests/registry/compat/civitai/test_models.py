@@ -13,6 +13,7 @@ from registry.models import Adapter, Version
 from registry.models.adapters import Visibility
 from registry.services.versions import version_withdraw
 from tests.factories.accounts import make_user
+from tests.factories.discussions import make_discussion, say
 from tests.registry.compat.civitai.conftest import Ask, published
 
 pytestmark = pytest.mark.django_db
@@ -55,6 +56,14 @@ def test_flags_are_computed_from_the_rules_and_not_from_ticks_alone(ask: Ask, ro
     flags = ask(f"{MODELS}/{bound.adapter_id}")
     assert flags["allowCommercialUse"] == ["None"]
     assert flags["allowNoCredit"] is False, "the licence asks for attribution, whatever its uploader ticked"
+
+
+def test_comments_of_its_discussions_are_counted(ask: Ask, rosa: User) -> None:
+    version = published(rosa, "talk", seed=5)
+    for _ in range(2):
+        talk = make_discussion(version.adapter, rosa)
+    say(talk, rosa)
+    assert ask(f"{MODELS}/{version.adapter_id}")["stats"]["commentCount"] == 3
 
 
 def test_absent_and_unreadable_models_give_the_same_answer(ask: Ask, rosa: User) -> None:

@@ -1,8 +1,10 @@
 """Commits by the protocol: what they make, what they refuse, and what they tell."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from django.test import Client
 
 from accounts.models import User
 from governance.services import audited
@@ -49,6 +51,9 @@ def test_commit_with_a_whole_card_makes_a_version_that_the_checks_publish(hub: H
     assert version.state == VersionState.PUBLISHED
     assert version.revision is not None
     assert version.revision.sha == answer.json()["commitOid"]
+    page = urlsplit(answer.json()["commitUrl"]).path  # clients print it
+    assert Client().get(page)["Location"] == "/ada/shapes/v/1"
+    assert Client().get("/ada/shapes/blob/main/shapes.safetensors")["Location"] == "/ada/shapes"
     assert version.files.get().path == "shapes.safetensors"
     assert Revision.objects.filter(adapter=version.adapter).count() == 3  # the first, the card, the weights
     assert Adapter.objects.get().description == "# Shapes\n\nMany shapes."

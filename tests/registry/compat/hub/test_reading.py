@@ -211,6 +211,7 @@ def test_token_with_a_use_that_the_rules_refuse_is_told_why(bob: User, ada: User
         answer = hub.call(method, FILE)
         assert (answer.status_code, answer["X-Error-Code"]) == (403, "GatedRepo")
         assert len(answer["X-Error-Message"]) > 20
+        assert answer["X-HF-Warning"].endswith("/ada/style/v/1/download")
     assert not Receipt.objects.exists()
 
 
