@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
@@ -10,10 +12,11 @@ from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostE
 from registry.compat.hub.access import access_repository, hub_view
 from registry.compat.hub.errors import BadRequest, EntryNotFound
 from registry.compat.hub.info import moment
-from registry.compat.hub.kinds import HubCaller, HubFile, HubRevision
+from registry.compat.hub.kinds import HubCaller, HubFile, HubRevision, Repository
 from registry.compat.hub.raw import revision_and_path
 
 MOST_PATHS = 1000  # of one paths-info
+MOST_REVISIONS = 100  # looked through for the last change of a file; an older change is told as the oldest of them
 # Weights are safetensors, read whole by the inspection: there is no pickle in them. No virus scanner is asked.
 SAFETENSORS_ONLY = {"status": "safe", "avScan": None, "pickleImportScan": None}
 
@@ -31,8 +34,8 @@ def repository_tree(
         raise _absent(revision, path)
     recursive = _flag(request.GET.get("recursive"))
     shown = _entries(files, path, recursive)
-    last = revision if _flag(request.GET.get("expand")) else None
-    response = JsonResponse([_entry(entry, last) for entry in shown], safe=False)
+    changes = _changes(repository, revision, files) if _flag(request.GET.get("expand")) else {}
+    response = JsonResponse([_entry(entry, changes) for entry in shown], safe=False)
     response["X-Repo-Commit"] = revision.sha
     return response
 
@@ -66,19 +69,35 @@ def _path(entry: HubFile | Directory) -> str:
     return entry.path if isinstance(entry, HubFile) else entry[0]
 
 
-def _entry(entry: HubFile | Directory, last: HubRevision | None) -> dict[str, Any]:
+def _changes(repository: Repository, revision: HubRevision, files: list[HubFile]) -> dict[str, HubRevision]:
+    """The revision of the last change of each path, among those that the caller may see."""
+    changed = {file.path: revision for file in files}
+    same = {file.path: file.oid for file in files}
+    for older in islice(repository.history(revision), 1, MOST_REVISIONS):
+        there = {file.path: file.oid for file in repository.files(older)}
+        same = {path: oid for path, oid in same.items() if there.get(path) == oid}
+        if not same:
+            break
+        changed.update(dict.fromkeys(same, older))
+    return changed
+
+
+def _entry(entry: HubFile | Directory, changes: Mapping[str, HubRevision]) -> dict[str, Any]:
+    """An entry; with its last change, a folder's that of its newest file, where changes are given."""
     if isinstance(entry, HubFile):
         found: dict[str, Any] = {"type": "file", "oid": entry.oid, "size": entry.size, "path": entry.path}
         if entry.is_lfs:
             found["lfs"] = {"oid": entry.sha256, "size": entry.size, "pointerSize": entry.pointer_size}
-        if last is not None:
+        if changes:
             found["securityFileStatus"] = SAFETENSORS_ONLY
     else:
         path, files = entry
         lines = "\n".join(f"{file.path}\0{file.oid}" for file in files)
         oid = hashlib.sha1(lines.encode(), usedforsecurity=False).hexdigest()
         found = {"type": "directory", "oid": oid, "size": 0, "path": path}
-    if last is not None:
+    if changes:
+        inside = [entry] if isinstance(entry, HubFile) else entry[1]
+        last = max((changes[file.path] for file in inside), key=lambda one: one.date)
         found["lastCommit"] = {"id": last.sha, "title": last.title, "date": moment(last.date)}
     return found
 
@@ -92,8 +111,8 @@ def paths_info(request: HttpRequest, caller: HubCaller, kind: str, owner: str, n
     paths, expand = _asked(request)
     files = repository.files(revision)
     by_path = {_path(entry): entry for entry in _entries(files, "", recursive=True)}
-    last = revision if expand else None
-    return JsonResponse([_entry(by_path[path], last) for path in paths if path in by_path], safe=False)
+    changes = _changes(repository, revision, files) if expand else {}
+    return JsonResponse([_entry(by_path[path], changes) for path in paths if path in by_path], safe=False)
 
 
 def _asked(request: HttpRequest) -> tuple[list[str], bool]:

@@ -159,6 +159,19 @@ def test_files_and_folders_are_deleted_and_history_stays(hub: Hub) -> None:
     assert hub.commit("ada/shapes", removed_folder("nowhere")).status_code == 400
 
 
+def test_tree_tells_the_last_change_of_each_file_and_folder(hub: Hub) -> None:
+    first = hub.commit("ada/shapes", small("notes/a.txt", b"1"), small("notes/b.txt", b"1")).json()["commitOid"]
+    second = hub.commit("ada/shapes", small("notes/b.txt", b"2")).json()["commitOid"]
+    third = hub.commit("ada/shapes", small("other.txt", b"3")).json()["commitOid"]
+    tree = hub.call("GET", "/api/models/ada/shapes/tree/main?recursive=true&expand=true").json()
+    told = {row["path"]: row["lastCommit"]["id"] for row in tree}
+    wanted = {"notes": second, "notes/a.txt": first, "notes/b.txt": second, "other.txt": third}
+    assert {path: told[path] for path in wanted} == wanted
+    asked = {"paths": ["notes/a.txt"], "expand": True}
+    [row] = hub.call("POST", "/api/models/ada/shapes/paths-info/main", asked).json()
+    assert row["lastCommit"]["id"] == first
+
+
 def test_same_content_makes_no_revision(hub: Hub) -> None:
     first = hub.commit("ada/shapes", small("a.txt", b"a")).json()["commitOid"]
     assert hub.commit("ada/shapes", small("a.txt", b"a")).json()["commitOid"] == first
