@@ -7,6 +7,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 
 from governance.policy import Use
+from moderation.consent_terms import ConsentScope
 from moderation.models import ConsentLink
 from registry.errors import DeclarationIncomplete, TransitionRefused
 from registry.models import RevisionEntry, Version
@@ -20,6 +21,7 @@ from tests.safetensors_bytes import lora_bytes
 from training.cards import card_of
 from training.errors import ResultRefused
 from training.models import RunCheckpoint, RunFile, TrainingRun
+from training.selectors.results import training_obstacle
 from training.services.exports import exports_due
 from training.services.licences import licence_proposed
 from training.services.results import (
@@ -145,6 +147,22 @@ def test_a_version_rests_on_the_consents_of_its_training() -> None:
     TrainingRun.objects.filter(pk=run.pk).update(rights={**run.rights, "consent_ids": [str(consent.public_id)]})
     version = result_draft(run=run, actor=ada, step=30)
     assert ConsentLink.objects.get(version=version).consent == consent
+
+
+@pytest.mark.parametrize("flags", [[], ["sell"]])
+@pytest.mark.parametrize("more", [[], ["publication"], ["publication", ""]])
+def test_a_consent_to_train_alone_lets_nobody_publish_or_sell_what_was_trained(
+    more: list[str], flags: list[str]
+) -> None:
+    ada = make_user("ada")
+    consent = make_consent(ada, scopes=frozenset(ConsentScope(scope) for scope in ["training", *more]))
+    run = done(owner=ada)
+    TrainingRun.objects.filter(pk=run.pk).update(rights={**run.rights, "consent_ids": [str(consent.public_id)]})
+    version = result_draft(run=run, actor=ada, step=30)
+    version.commercial_use = flags
+    found = training_obstacle(version, Use.PERSONAL)
+    covered = "publication" in more and (not flags or "" in more)
+    assert (found.code if found else None) == (None if covered else "consent-scope")
 
 
 @pytest.mark.parametrize(
