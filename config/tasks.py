@@ -2,7 +2,6 @@
 
 import time
 from contextlib import suppress
-from pathlib import Path
 
 from celery import shared_task
 from django.conf import settings
@@ -12,12 +11,12 @@ KEPT_SECONDS = 3600
 
 @shared_task(soft_time_limit=240, time_limit=300)
 def clear_broker() -> None:
-    """Remove messages that were taken an hour ago: that broker keeps every one, tens of thousands a day."""
-    folder = settings.CELERY_BROKER_TRANSPORT_OPTIONS.get("processed_folder")
-    if folder is None:
-        return
+    """Remove messages that were taken an hour ago: that broker keeps every one, tens of thousands a day.
+
+    Where another broker is used, there are none, or those of the time before it.
+    """
     old = time.time() - KEPT_SECONDS
-    for path in Path(str(folder)).glob("*.msg"):
+    for path in (settings.BROKER_DIR / "processed").glob("*.msg"):
         with suppress(FileNotFoundError):  # another worker was faster
             if path.stat().st_mtime < old:
                 path.unlink()

@@ -71,7 +71,7 @@ def _version(actor: User, mention: Mention) -> Version:
 
 def _with_owner(actor: User, mention: Mention) -> Mention:
     """A name alone means the actor's own adapter of that name, or the only one that there is."""
-    found = adapters_visible_to(actor).filter(name=mention.name.lower()).select_related("owner")
+    found = adapters_visible_to(actor).filter(name=mention.name.lower())
     own = actor.username.lower()
     if found.filter(owner__slug=own).exists():
         return replace(mention, owner=own)

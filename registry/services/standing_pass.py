@@ -9,7 +9,7 @@ import hashlib
 
 from django.urls import reverse
 
-from accounts.errors import NotFound
+from accounts.errors import DomainError, NotFound
 from accounts.models import ApiToken, Organisation, User
 from accounts.scopes import Scope
 from governance.errors import GovernanceRefused
@@ -127,6 +127,15 @@ def require_passable(*, actor: User, version: Version, token: ApiToken | None = 
     answer = gate_ask(actor=actor, organisation=given.organisation, version=version, use=Use(given.use))
     if not answer.decision.allowed:
         raise GovernanceRefused(decision=answer.decision, record=answer.record)
+
+
+# What `receipt_for` and `require_passable` raise about one person and a version that is open to others.
+REFUSALS = (AcceptanceNeeded, AccessNotGranted, GovernanceRefused)
+
+
+def page_of_refusal(refusal: DomainError, version: Version) -> str:
+    """Where to go on after one of these: the page that it names, else the one with the terms and the reasons."""
+    return str(refusal.data.get("url") or gate_path(version))
 
 
 def _acceptance_needed(version: Version) -> AcceptanceNeeded:

@@ -11,9 +11,11 @@ import pytest
 from celery import current_app
 from celery.schedules import crontab
 from django.conf import settings
+from kombu import Connection
 
 import config.celery  # noqa: F401  (registers the tasks)
 from config.environment import PROJECT
+from config.settings import base
 
 ASK = """
 import json, sys
@@ -157,3 +159,9 @@ def test_mail_goes_by_smtp_where_a_server_is_named() -> None:
     assert [named[name] for name in names] == [smtp, "mail.example.org", 587, True, False]
     implicit = _read(_settings("development", *names, EMAIL_HOST="mail.example.org", EMAIL_USE_SSL="1"))
     assert implicit["EMAIL_PORT"] == 465
+
+
+def test_embedded_worker_does_not_sleep_between_messages() -> None:
+    """A second before each, as the library has it, is most of a minute for the sweeps of a minute."""
+    transport = Connection("filesystem://", transport_options=base.CELERY_BROKER_TRANSPORT_OPTIONS).transport
+    assert transport.polling_interval <= 0.2

@@ -9,7 +9,7 @@ from django.test import Client
 from tests.factories.accounts import make_token
 from tests.matrix.asking import body_of, without_names
 from tests.matrix.expectations import TABLES, standing
-from tests.matrix.house import EVERYBODY, Case, House
+from tests.matrix.house import EVERYBODY, Case, House, everybody_in
 from tests.matrix.hub_reading import HUB_DATASETS, HUB_OPEN, HUB_READING, HubReading, expected
 
 pytestmark = pytest.mark.django_db
@@ -57,8 +57,7 @@ def _wrong(address: HubReading, case: Case, role: str, headers: dict[str, str]) 
 def test_repository_answers_everybody_as_expected(
     house: House, tokens: dict[str, dict[str, str]], address: HubReading
 ) -> None:
-    walked = [(case, role) for case in house.cases for role in case.roles]
-    wrong = [found for case, role in walked if (found := _wrong(address, case, role, tokens[role]))]
+    wrong = [found for case, role in everybody_in(house.cases) if (found := _wrong(address, case, role, tokens[role]))]
     assert wrong == []
 
 
@@ -67,8 +66,9 @@ def test_repository_answers_everybody_as_expected(
 def test_repository_answers_in_every_further_situation(
     house: House, further_cases: list[Case], tokens: dict[str, dict[str, str]], address: HubReading
 ) -> None:
-    walked = [(case, role) for case in further_cases for role in case.roles]
-    assert [found for case, role in walked if (found := _wrong(address, case, role, tokens[role]))] == []
+    assert [
+        found for case, role in everybody_in(further_cases) if (found := _wrong(address, case, role, tokens[role]))
+    ] == []
 
 
 @pytest.mark.parametrize(("name", "method", "path", "guest", "others"), HUB_OPEN)

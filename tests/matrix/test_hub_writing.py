@@ -11,7 +11,7 @@ from django.test import Client
 from tests.factories.accounts import make_token
 from tests.matrix.asking import without_names
 from tests.matrix.expectations import answer
-from tests.matrix.house import EVERYBODY, Case, House
+from tests.matrix.house import EVERYBODY, Case, House, everybody_in
 from tests.matrix.hub_writing import (
     HUB_DATASETS_WRITING,
     HUB_PLAIN,
@@ -49,8 +49,9 @@ def _ask(address: HubAddress | PlainAddress, headers: dict[str, str], owner: str
 def test_repository_is_written_by_who_may_and_absent_for_who_may_not_know_of_it(
     house: House, tokens: dict[str, dict[str, str]], address: HubAddress
 ) -> None:
-    walked = [(case, role) for case in house.cases for role in case.roles]
-    assert [found for case, role in walked if (found := _wrong(address, case, role, tokens[role]))] == []
+    assert [
+        found for case, role in everybody_in(house.cases) if (found := _wrong(address, case, role, tokens[role]))
+    ] == []
 
 
 @pytest.mark.wide
@@ -58,8 +59,9 @@ def test_repository_is_written_by_who_may_and_absent_for_who_may_not_know_of_it(
 def test_repository_is_written_or_absent_in_every_further_situation(
     house: House, further_cases: list[Case], tokens: dict[str, dict[str, str]], address: HubAddress
 ) -> None:
-    walked = [(case, role) for case in further_cases for role in case.roles]
-    assert [found for case, role in walked if (found := _wrong(address, case, role, tokens[role]))] == []
+    assert [
+        found for case, role in everybody_in(further_cases) if (found := _wrong(address, case, role, tokens[role]))
+    ] == []
 
 
 def _expected(address: HubAddress, case: Case, role: str) -> int:

@@ -44,7 +44,7 @@ def training_obstacle(version: Version, use: Use) -> Obstacle | None:
 def _beyond_consent(run: TrainingRun, version: Version) -> Obstacle | None:
     """A consent to train alone is none to publish what was trained, nor to earn with it."""
     rested_on = Consent.objects.filter(public_id__in=run.rights.get("consent_ids", ()))
-    if all(covering(version, consent.subject) is not None for consent in rested_on):
+    if all(covering(version, consent.subject) is not None for consent in rested_on.select_related("subject")):
         return None
     earning = " and commercial use, which its flags allow" if version.commercial_use else ""
     return Obstacle(

@@ -9,15 +9,13 @@ from accounts.authentication import acting_user
 from accounts.errors import NotFound
 from accounts.models import ApiToken
 from accounts.scopes import Scope
-from governance.errors import GovernanceRefused
 from registry.compat.civitai import params as p
 from registry.compat.civitai.access import CivitaiView, root_of
 from registry.compat.civitai.errors import BadRequest
-from registry.errors import AcceptanceNeeded, AccessNotGranted
 from registry.models import Version
 from registry.selectors.visibility import Actor, versions_readable_by
 from registry.services.delivery import link_token
-from registry.services.standing_pass import gate_path, receipt_for
+from registry.services.standing_pass import REFUSALS, gate_path, page_of_refusal, receipt_for
 
 FORMATS, TYPES = ("SafeTensor",), ("Model",)
 
@@ -30,15 +28,14 @@ class DownloadView(CivitaiView):
     def get(self, request: Request, pk: int) -> Response | HttpResponseRedirect:
         version = _version(request.user, pk)
         _check_file(request, version)
-        page = root_of(request) + gate_path(version)
         if not request.user.is_authenticated:
+            page = root_of(request) + gate_path(version)
             return Response({"error": f"Sign in to download: send a token. Its terms: {page}"}, status=401)
         token = request.auth if isinstance(request.auth, ApiToken) else None
         try:
             receipt = receipt_for(actor=acting_user(request), version=version, token=token)
-        except (AcceptanceNeeded, AccessNotGranted, GovernanceRefused) as refusal:
-            own = refusal.data.get("url")  # where one asks for access; else the terms and the reasons
-            refusal.data["url"] = root_of(request) + own if own else page
+        except REFUSALS as refusal:
+            refusal.data["url"] = root_of(request) + page_of_refusal(refusal, version)
             raise
         response = HttpResponseRedirect(root_of(request) + reverse("delivery", args=[link_token(receipt=receipt)]))
         response["Cache-Control"] = "no-store"

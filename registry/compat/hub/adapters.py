@@ -9,7 +9,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 
 from accounts.errors import NotFound
 from accounts.scopes import Scope
-from governance.errors import GovernanceRefused
 from registry.compat.hub import listing
 from registry.compat.hub.access import acting_user, require_scope
 from registry.compat.hub.cards import card_data_of, card_facts, card_generate, pipeline_of, tags_of
@@ -24,7 +23,7 @@ from registry.compat.hub.kinds import (
     pointer_oid,
 )
 from registry.delivery import deliver, wanted_range
-from registry.errors import AcceptanceNeeded, AccessNotGranted, RevisionMissing
+from registry.errors import RevisionMissing
 from registry.models import Access, Adapter, Blob, Revision, RevisionEntry, Version
 from registry.models.adapters import Visibility
 from registry.permissions import AdapterPermission
@@ -40,7 +39,7 @@ from registry.selectors.revisions import (
 from registry.selectors.visibility import versions_readable_by
 from registry.services.delivery import receipt_deliver
 from registry.services.repository_paths import CARD, is_weights
-from registry.services.standing_pass import gate_path, receipt_for, require_passable
+from registry.services.standing_pass import REFUSALS, gate_path, page_of_refusal, receipt_for, require_passable
 from registry.storage import read_range
 
 REGULAR_MOST = 1024 * 1024  # bytes; what is larger is kept as LFS, as the Hub does
@@ -159,10 +158,9 @@ class AdapterRepository(Repository):
                 require_passable(actor=actor, version=version, token=token)
                 return
             receipt_deliver(receipt=receipt_for(actor=actor, version=version, token=token))
-        except (AcceptanceNeeded, AccessNotGranted, GovernanceRefused) as needed:
-            url = str(needed.data.get("url") or gate_path(version))
-            needed.data["url"] = settings.PUBLIC_URL + url
-            needed.remedy = f"{needed.remedy} {needed.data['url']}"
+        except REFUSALS as refusal:
+            refusal.data["url"] = settings.PUBLIC_URL + page_of_refusal(refusal, version)
+            refusal.remedy = f"{refusal.remedy} {refusal.data['url']}"
             raise
 
     def deliver(self, request: HttpRequest, file: HubFile) -> HttpResponseBase:

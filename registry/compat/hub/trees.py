@@ -34,7 +34,7 @@ def repository_tree(
         raise _absent(revision, path)
     recursive = _flag(request.GET.get("recursive"))
     shown = _entries(files, path, recursive)
-    changes = _changes(repository, revision, files) if _flag(request.GET.get("expand")) else {}
+    changes = _changes(repository, revision, shown) if _flag(request.GET.get("expand")) else {}
     response = JsonResponse([_entry(entry, changes) for entry in shown], safe=False)
     response["X-Repo-Commit"] = revision.sha
     return response
@@ -69,10 +69,16 @@ def _path(entry: HubFile | Directory) -> str:
     return entry.path if isinstance(entry, HubFile) else entry[0]
 
 
-def _changes(repository: Repository, revision: HubRevision, files: list[HubFile]) -> dict[str, HubRevision]:
-    """The revision of the last change of each path, among those that the caller may see."""
-    changed = {file.path: revision for file in files}
-    same = {file.path: file.oid for file in files}
+def _inside(entry: HubFile | Directory) -> list[HubFile]:
+    return [entry] if isinstance(entry, HubFile) else entry[1]
+
+
+def _changes(
+    repository: Repository, revision: HubRevision, entries: list[HubFile | Directory]
+) -> dict[str, HubRevision]:
+    """The revision of the last change of each file in the entries, among those that the caller may see."""
+    same = {file.path: file.oid for entry in entries for file in _inside(entry)}
+    changed = dict.fromkeys(same, revision)
     for older in islice(repository.history(revision), 1, MOST_REVISIONS):
         there = {file.path: file.oid for file in repository.files(older)}
         same = {path: oid for path, oid in same.items() if there.get(path) == oid}
@@ -96,8 +102,7 @@ def _entry(entry: HubFile | Directory, changes: Mapping[str, HubRevision]) -> di
         oid = hashlib.sha1(lines.encode(), usedforsecurity=False).hexdigest()
         found = {"type": "directory", "oid": oid, "size": 0, "path": path}
     if changes:
-        inside = [entry] if isinstance(entry, HubFile) else entry[1]
-        last = max((changes[file.path] for file in inside), key=lambda one: one.date)
+        last = max((changes[file.path] for file in _inside(entry)), key=lambda one: one.date)
         found["lastCommit"] = {"id": last.sha, "title": last.title, "date": moment(last.date)}
     return found
 
@@ -111,8 +116,9 @@ def paths_info(request: HttpRequest, caller: HubCaller, kind: str, owner: str, n
     paths, expand = _asked(request)
     files = repository.files(revision)
     by_path = {_path(entry): entry for entry in _entries(files, "", recursive=True)}
-    changes = _changes(repository, revision, files) if expand else {}
-    return JsonResponse([_entry(by_path[path], changes) for path in paths if path in by_path], safe=False)
+    shown = [by_path[path] for path in paths if path in by_path]
+    changes = _changes(repository, revision, shown) if expand else {}
+    return JsonResponse([_entry(entry, changes) for entry in shown], safe=False)
 
 
 def _asked(request: HttpRequest) -> tuple[list[str], bool]:

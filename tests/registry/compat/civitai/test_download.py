@@ -8,7 +8,7 @@ from django.test import Client
 from accounts.models import ApiToken, User
 from governance.models import DecisionRecord
 from governance.policy import Use
-from registry.models import Acceptance, Receipt, Version
+from registry.models import Acceptance, Access, Adapter, Receipt, Version
 from registry.services.delivery import gate_accept, gate_ask
 from registry.services.standing_pass import pass_end, pass_give
 from registry.services.versions import version_withdraw
@@ -99,6 +99,13 @@ def test_standing_use_that_the_rules_refuse_is_refused_with_reasons(
     assert response.json()["url"] == "http://testserver/rosa/bound/v/1/download"
     assert DecisionRecord.objects.filter(actor=sam, outcome="deny").count() == 1
     assert Receipt.objects.count() == 0
+
+
+def test_who_has_to_be_let_in_is_told_where_to_ask(version: Version, sam: User, token: tuple[ApiToken, str]) -> None:
+    Adapter.objects.filter(pk=version.adapter_id).update(access=Access.GRANTED)
+    response = download(version, token[1])
+    assert (response.status_code, response.json()["code"]) == (403, "access-not-granted")
+    assert response.json()["url"] == f"http://testserver/rosa/{version.adapter.name}/access"
 
 
 def test_pass_that_was_taken_back_opens_nothing_new(version: Version, sam: User, token: tuple[ApiToken, str]) -> None:
